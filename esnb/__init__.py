@@ -1,0 +1,72 @@
+"""esnb: event sourcing to learn from and to work with, on DuckDB, in notebooks."""
+
+from esnb.aggregates import Aggregate, Origin, replay, state_of
+from esnb.clock import LessonClock, SystemClock
+from esnb.errors import (
+    AggregateNotFoundError,
+    AppendOnlyError,
+    BadRowsError,
+    ConcurrencyError,
+    DuplicateEventError,
+    EsnbError,
+    ImpureApplyError,
+    InvalidEventError,
+    LagTimeoutError,
+    NaiveTimeError,
+    NotAStoreError,
+    QueryError,
+    ReadOnlyError,
+    RejectedError,
+    ReplayError,
+    SnapshotError,
+    StoreClosedError,
+    StoreCorruptError,
+    StoreFullError,
+    StoreLockedError,
+    UpcastError,
+)
+from esnb.events import Event, new_event
+from esnb.store import ANY, Appended, EventStore
+from esnb.timetravel import Diff, Found, History, WhatIf, diff_states
+from esnb.upcasting import Upcasters
+
+__all__ = [
+    "ANY",
+    "Aggregate",
+    "AggregateNotFoundError",
+    "AppendOnlyError",
+    "Appended",
+    "BadRowsError",
+    "ConcurrencyError",
+    "Diff",
+    "DuplicateEventError",
+    "EsnbError",
+    "Event",
+    "EventStore",
+    "Found",
+    "History",
+    "ImpureApplyError",
+    "InvalidEventError",
+    "LagTimeoutError",
+    "LessonClock",
+    "NaiveTimeError",
+    "NotAStoreError",
+    "Origin",
+    "QueryError",
+    "ReadOnlyError",
+    "RejectedError",
+    "ReplayError",
+    "SnapshotError",
+    "StoreClosedError",
+    "StoreCorruptError",
+    "StoreFullError",
+    "StoreLockedError",
+    "SystemClock",
+    "UpcastError",
+    "Upcasters",
+    "WhatIf",
+    "diff_states",
+    "new_event",
+    "replay",
+    "state_of",
+]

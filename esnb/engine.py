@@ -1,0 +1,438 @@
+"""The open database under a store: its file, schema, guards, lock, and the engine's errors.
+
+DuckDB lets one process at a time open a file. So inside that process a lock around writes, and
+the heads of all streams kept in memory, are enough to give versions and positions without gaps;
+the primary key is there to prove it. What is readable here was measured: the primary key alone
+never serves a lookup of one stream (hence the second index), a prepared statement run without the
+optimizer is the fastest single append, and a connection must not be shared between threads (hence a
+fresh cursor, 3 microseconds, for each read).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from esnb.errors import (
+    AppendOnlyError,
+    EsnbError,
+    NotAStoreError,
+    QueryError,
+    ReadOnlyError,
+    StoreClosedError,
+    StoreCorruptError,
+    StoreFullError,
+    StoreLockedError,
+)
+
+FORMAT = 1
+
+SCHEMA = """
+create table esnb_format (version integer not null);
+create table events (
+    position        bigint    not null,
+    event_id        uuid      not null,
+    aggregate_type  varchar   not null,
+    aggregate_id    varchar   not null,
+    sequence_number bigint    not null,
+    event_type      varchar   not null,
+    event_version   integer   not null,
+    event_data      json      not null,
+    metadata        json      not null,
+    occurred_at     timestamp not null,
+    recorded_at     timestamp not null,
+    primary key (aggregate_id, sequence_number)
+);
+create index events_by_aggregate on events (aggregate_id);
+create table snapshots (
+    snapshot_id     uuid      not null,
+    aggregate_id    varchar   not null,
+    aggregate_type  varchar   not null,
+    sequence_number bigint    not null,
+    state_json      json      not null,
+    state_version   integer   not null,
+    created_at      timestamp not null
+);
+create index snapshots_by_aggregate on snapshots (aggregate_id);
+create table append_only (never varchar);
+create trigger events_refuse_update after update on events for each statement
+    insert into append_only select error('events are append-only: update refused');
+create trigger events_refuse_delete after delete on events for each statement
+    insert into append_only select error('events are append-only: delete refused');
+"""
+
+_INSERT_ONE = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+# Lists become rows. The columns that all events of one append share are plain parameters.
+_INSERT_MANY = """
+insert into events
+select unnest(range(?::bigint, ?::bigint)), unnest(?::uuid[]), ?, ?, unnest(range(?::bigint, ?::bigint)),
+       unnest(?::varchar[]), unnest(?::integer[]), unnest(?::varchar[])::json,
+       unnest(?::varchar[])::json, unnest(?::timestamp[]), ?::timestamp
+"""
+
+_open_files: weakref.WeakValueDictionary[str, Log] = weakref.WeakValueDictionary()
+_opening = threading.Lock()
+
+
+class Log:
+    """One open database. Several stores of one process may share it (a cell that is run twice)."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.name = "in memory" if path is None else path.name
+        self.pid = os.getpid()
+        self.lock = threading.RLock()
+        self.users = 0
+        self.position = 0
+        self.last_recorded = datetime.min.replace(tzinfo=UTC)
+        self._heads: dict[str, tuple[int, str]] | None = None
+        self._closed = False
+        self._broken = False
+        self._connection = _connect(path)
+        try:
+            with self.translated():
+                _prepare(self._connection, self.name)
+                self._restrict()
+                self._catch_up_memory()
+            self._evidence = None if path is None else _Evidence(path, self.position)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _restrict(self) -> None:
+        connection = self._connection
+        # Queries come from readers: no file, no network, no extension, no other setting.
+        connection.execute("set autoinstall_known_extensions = false")
+        connection.execute("set autoload_known_extensions = false")
+        connection.execute("set enable_external_access = false")
+        self._writer = connection.cursor()
+        self._writer.execute("pragma disable_optimizer")
+        connection.execute("set lock_configuration = true")
+        self._insert_one = connection.extract_statements(_INSERT_ONE)[0]
+        self.catalog = connection.execute("select current_database()").fetchall()[0][0]
+
+    def _catch_up_memory(self) -> None:
+        """Read the head of the log from the database; the heads of the streams follow when needed."""
+        cursor = self._connection.cursor()
+        rows = cursor.execute("select max(position), max(recorded_at) from events").fetchall()
+        self.position = rows[0][0] or 0
+        if rows[0][1] is not None:
+            self.last_recorded = rows[0][1].replace(tzinfo=UTC)
+        self._heads = None
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A fresh cursor for one read by one thread."""
+        self.check_usable()
+        return self._connection.cursor()
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one of the package's own queries."""
+        with self.translated():
+            cursor = self.cursor()
+            try:
+                return cursor.execute(query, list(parameters)).fetchall()
+            finally:
+                cursor.close()
+
+    def head(self, aggregate_id: str) -> tuple[int, str | None]:
+        """Latest sequence number and type of an aggregate; (0, None) when there is none."""
+        return self.heads().get(aggregate_id, (0, None))
+
+    def heads(self) -> dict[str, tuple[int, str]]:
+        """The heads of all streams: read once, kept up to date by each append."""
+        with self.lock:
+            if self._heads is None:
+                self._heads = {
+                    aggregate_id: (version, aggregate_type)
+                    for aggregate_id, version, aggregate_type in self.rows(
+                        "select aggregate_id, max(sequence_number), any_value(aggregate_type) "
+                        "from events group by aggregate_id"
+                    )
+                }
+            return self._heads
+
+    # -- writing ---------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer for a while."""
+        with self.lock:
+            self.check_usable()
+            yield
+
+    def distrust_memory(self) -> None:
+        """After a failure of unknown extent (also Ctrl-C), the database alone knows what is stored."""
+        with suppress(duckdb.Error):
+            self._writer.rollback()
+        try:
+            self._catch_up_memory()
+        except duckdb.Error:
+            self._broken = True
+
+    def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Store the rows of one append (columns in the table's order), durable when this returns."""
+        try:
+            with self.translated():
+                if len(rows) == 1:
+                    self._writer.execute(self._insert_one, rows[0])
+                else:
+                    self._insert_many(rows)
+        except BaseException:
+            self.distrust_memory()
+            raise
+        self.stored(rows[-1][0], rows[-1][10])
+        last = rows[-1]
+        self.heads()[last[3]] = (last[4], last[2])
+
+    def _insert_many(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        first = rows[0]
+        count = len(rows)
+        columns = list(zip(*rows, strict=True))
+        self._writer.execute(
+            _INSERT_MANY,
+            [first[0], first[0] + count, [str(i) for i in columns[1]], first[2], first[3],
+             first[4], first[4] + count, *(list(columns[n]) for n in (5, 6, 7, 8, 9)), first[10]],
+        )  # fmt: skip
+
+    def stored(self, position: int, recorded_at: datetime) -> None:
+        """Note in memory, and beside the file, that the log is committed up to `position`."""
+        self.position = position
+        self.last_recorded = recorded_at.replace(tzinfo=UTC)
+        if self._evidence is not None:
+            self._evidence.write(position)
+
+    def forget_heads(self) -> None:
+        """Read the heads of the streams again when they are next needed."""
+        self._heads = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction of the package's own, all or nothing, with the optimizer on."""
+        with self.writing(), self.translated():
+            cursor = self.cursor()
+            cursor.execute("begin")
+            try:
+                yield cursor
+                cursor.execute("commit")
+            except BaseException:
+                with suppress(duckdb.Error):
+                    cursor.execute("rollback")
+                self.distrust_memory()
+                raise
+            finally:
+                cursor.close()
+
+    # -- life ------------------------------------------------------------------------------
+
+    def check_usable(self) -> None:
+        """Raise the error that says why this database cannot be used, if it cannot."""
+        if self._closed:
+            raise StoreClosedError(
+                f"The store {self.name!r} is closed. Open it again: EventStore(path)."
+            )
+        if self._broken:
+            raise StoreFullError(_MUST_REOPEN.format(name=self.name))
+        if self.pid != os.getpid():
+            raise StoreLockedError(self.name, self.pid)
+
+    def release(self) -> None:
+        """One store less uses this database; the last one closes the file."""
+        with _opening, self.lock:
+            self.users -= 1
+            if self.users > 0 or self._closed:
+                return
+            self._closed = True
+            if self.path is not None:
+                _open_files.pop(str(self.path), None)
+            if self.pid != os.getpid():
+                return  # a forked child must not write to its parent's file
+            with suppress(duckdb.Error):
+                self._connection.close()
+            if self._evidence is not None:
+                self._evidence.close()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn the engine's errors into those of `errors.py`."""
+        try:
+            yield
+        except duckdb.Error as error:
+            text = str(error)
+            if isinstance(error, duckdb.FatalException) or "has been invalidated" in text:
+                self._broken = True
+                raise StoreFullError(_MUST_REOPEN.format(name=self.name)) from None
+            if "No space left" in text:
+                raise StoreFullError(
+                    f"The disk is full, so this append to {self.name!r} was not stored; what was "
+                    f"acknowledged before is. Free some space, then append again."
+                ) from None
+            raise _explained(error) from None
+
+
+_MUST_REOPEN = (
+    "The engine stopped {name!r} after a failed write, most likely for lack of disk space. Every "
+    "acknowledged event is stored. Free some space, close the store, open it again, and repeat the "
+    "last append with the same events: if it was stored after all, the repeat changes nothing."
+)
+
+
+def open_log(path: str | os.PathLike[str] | None) -> Log:
+    """The database of a path; the one that is open already if this process has it open."""
+    if path is None:
+        log = Log(None)
+        log.users = 1
+        return log
+    where = Path(path).expanduser().resolve()
+    if where.is_dir():
+        raise NotAStoreError(f"{where.name!r} is a folder. Give the path of a file in it.")
+    if not where.parent.is_dir():
+        raise NotAStoreError(
+            f"The folder {where.parent.name!r} does not exist, so {where.name!r} cannot be made "
+            f"there. Create the folder first."
+        )
+    with _opening:
+        log_or_none = _open_files.get(str(where))
+        if log_or_none is not None and log_or_none.pid == os.getpid():
+            log_or_none.users += 1
+            return log_or_none
+        log = Log(where)
+        log.users = 1
+        _open_files[str(where)] = log
+        return log
+
+
+def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
+    if path is None:
+        return duckdb.connect()
+    if path.is_file() and path.stat().st_size > 0:
+        with path.open("rb") as file:
+            beginning = file.read(12)
+        if beginning[8:12] != b"DUCK":
+            raise NotAStoreError(
+                f"{path.name!r} is not a DuckDB file (it begins with {beginning[:8]!r}), so it is "
+                f"no event store, or its first block is destroyed. It was not touched. To turn a "
+                f"table into a store, read it with pandas and call EventStore.from_frame."
+            )
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.Error as error:
+        text = str(error)
+        if "Could not set lock" in text or "being used by another process" in text:
+            found = re.search(r"PID (\d+)", text)
+            raise StoreLockedError(path, int(found[1]) if found else None) from None
+        if "different configuration" in text:
+            raise StoreLockedError(path, os.getpid()) from None
+        if "No space left" in text:
+            raise StoreFullError(f"The disk is full: {path.name!r} cannot be opened.") from None
+        if "Permission denied" in text or "read-only" in text.lower():
+            raise NotAStoreError(
+                f"This user may not write {path.name!r}. Copy it to a folder of yours."
+            ) from None
+        if "version number" in text:
+            raise NotAStoreError(
+                f"{path.name!r} was written by another version of DuckDB than {duckdb.__version__}."
+                f" It was not touched. Engine: {_first_line(error)}"
+            ) from None
+        raise StoreCorruptError(
+            f"{path.name!r} or its .wal file is damaged; nothing in it was changed. Keep both "
+            f"files, and go on from the latest backup or export. Engine: {_first_line(error)}"
+        ) from None
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    tables = {row[0] for row in connection.execute("show tables").fetchall()}
+    if not tables:
+        connection.execute("begin")
+        for statement in connection.extract_statements(SCHEMA):
+            connection.execute(statement)
+        connection.execute("insert into esnb_format values (?)", [FORMAT])
+        connection.execute("commit")
+        return
+    if "esnb_format" not in tables or "events" not in tables:
+        raise NotAStoreError(
+            f"{name!r} is a DuckDB database, but no event store: it has the tables "
+            f"{sorted(tables)}. It was not changed. To turn a table into a store, read it as a "
+            f"DataFrame and call EventStore.from_frame."
+        )
+    version = connection.execute("select max(version) from esnb_format").fetchall()[0][0]
+    if version != FORMAT:
+        raise NotAStoreError(
+            f"{name!r} has the store format {version}, this esnb reads {FORMAT}. "
+            f"It was not changed. Open it with the esnb that wrote it."
+        )
+
+
+class _Evidence:
+    """The last acknowledged position, in a small file beside the store.
+
+    DuckDB opens a database whose write-ahead log was cut or deleted without a word, and the events
+    in it are gone. With the last position written down beside it, a store can say so. It is written
+    after the commit and not flushed, so after a power failure it may lag behind, never run ahead.
+    """
+
+    def __init__(self, path: Path, found: int) -> None:
+        self.path = path.with_name(path.name + ".head")
+        try:
+            expected = int(self.path.read_text())
+        except (FileNotFoundError, ValueError):
+            expected = 0
+        if expected > found:
+            raise StoreCorruptError(
+                f"{path.name!r} ends at position {found}, but position {expected} was acknowledged "
+                f"(it stands in {self.path.name!r}): {expected - found} event(s) are lost. A .wal "
+                f"file cut, deleted or not copied does this. Nothing was changed: put the missing "
+                f"file back, or take a backup. To go on without the lost events, "
+                f"delete {self.path.name!r}."
+            )
+        self._file = self.path.open("wb", buffering=0)
+        self.write(found)
+
+    def write(self, position: int) -> None:
+        try:
+            self._file.seek(0)
+            self._file.write(b"%020d\n" % position)
+        except OSError:
+            pass  # a full disk: the event is durable, only the evidence is older
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+def _explained(error: duckdb.Error) -> EsnbError:
+    text = str(error).strip()
+    if "append-only" in text:
+        return AppendOnlyError(
+            "The database refused to change stored events: they are append-only. "
+            "To correct a wrong fact, append an event that says so."
+        )
+    if "read-only mode" in text:
+        return ReadOnlyError(
+            "sql() only reads, so nothing was changed. Events are added with store.append()."
+        )
+    if "configuration" in text and ("disabled" in text or "locked" in text):
+        return QueryError(
+            "A store's queries read the store only: no files, no network, no settings. "
+            f"Engine: {_first_line(error)}"
+        )
+    if isinstance(error, duckdb.IOException | duckdb.InternalException):
+        return StoreCorruptError(
+            f"The store's file cannot be read or written. Keep it, and go on from a backup or "
+            f"export. Engine: {_first_line(error)}"
+        )
+    return QueryError(re.sub(r"^\w+ Error: ", "", text))

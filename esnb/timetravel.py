@@ -1,0 +1,357 @@
+"""The history of one aggregate: every state it was in, and what separates them.
+
+`History` folds the stream once and keeps a copy of the state every 64 events, so any state is at
+most 63 applications away. It folds a second time to find an `apply` that cannot be trusted.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, Self, TypeVar
+
+import orjson
+import pandas as pd
+
+from esnb.aggregates import Aggregate, Foldable, apply_to, replay, state_of
+from esnb.clock import utc
+from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError, ReplayError
+from esnb.events import Event
+from esnb.store import Reader
+
+_KEEP_EVERY = 64
+_PLAIN = re.compile(r"^[^\W\d]\w*$|^[\w-]+$")
+
+F = TypeVar("F", bound=Foldable)
+Policy = Literal["skip", "stop", "force"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What separates two states, by path (`items[0].sku`): `added`, `removed` (values), `changed` (pairs)."""
+
+    added: dict[str, Any] = field(default_factory=dict)
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    removed: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[str]:
+        """All paths that differ, sorted."""
+        return sorted({*self.added, *self.changed, *self.removed})
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        lines = {p: f"+ {p}  {v!r}" for p, v in self.added.items()}
+        lines |= {p: f"~ {p}  {a!r} -> {b!r}" for p, (a, b) in self.changed.items()}
+        lines |= {p: f"- {p}  {v!r}" for p, v in self.removed.items()}
+        return "\n".join(lines[p] for p in sorted(lines)) or "no difference"
+
+    __repr__ = __str__
+
+
+def diff_states(before: dict[str, Any], after: dict[str, Any]) -> Diff:
+    """Compare two states leaf by leaf. An empty list or dict is a leaf; 1 and True differ."""
+    a, b = dict(_leaves(before, "")), dict(_leaves(after, ""))
+    return Diff(
+        added={p: b[p] for p in b if p not in a},
+        changed={p: (a[p], b[p]) for p in a if p in b and _differ(a[p], b[p])},
+        removed={p: a[p] for p in a if p not in b},
+    )
+
+
+def _differ(a: Any, b: Any) -> bool:
+    return type(a) is not type(b) or (a != b and not (a != a and b != b))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, _step(path, key))
+    elif isinstance(value, list | tuple) and value:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{index}]")
+    elif path:
+        yield path, value
+
+
+def _step(path: str, key: Any) -> str:
+    name = key if isinstance(key, str) and _PLAIN.match(key) else f"[{key!r}]"
+    return f"{path}{'' if name.startswith('[') or not path else '.'}{name}"
+
+
+def _under(path: str, field_path: str) -> bool:
+    return path == field_path or (path.startswith(field_path) and path[len(field_path)] in ".[")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What `History.first` found: the sequence `number`, its `event`, and the `probes` (number, answer) made."""
+
+    number: int
+    event: Event | None
+    probes: tuple[tuple[int, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf(Generic[F]):
+    """A thought experiment; nothing is stored. `state` is how it would have ended, `fact` how it did,
+    `refused` the later events that the state machine would not have allowed, each with the reason."""
+
+    state: F
+    fact: F
+    muted: tuple[int, ...]
+    refused: tuple[tuple[Event, str], ...]
+    number: int
+
+    @property
+    def diff(self) -> Diff:
+        """From the fact to the thought experiment."""
+        return diff_states(state_of(self.fact), state_of(self.state))
+
+    def __str__(self) -> str:
+        lines = [f"Without {', '.join(map(str, self.muted))} (nothing is stored):", str(self.diff)]
+        lines += [f"refused: {e.sequence_number} {e.event_type}: {why}" for e, why in self.refused]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+class History(Generic[F]):
+    """Every state of one aggregate: `History(store, Order, "order-1042")`.
+
+    Numbers count the events; 0 is the state before anything happened. Making one raises
+    `AggregateNotFoundError` for an unknown aggregate, `ReplayError` for an `apply` that fails, and
+    `ImpureApplyError`, naming the field, for one that is not a pure function of the events.
+    """
+
+    def __init__(
+        self, store: Reader, kind: type[F], aggregate_id: str, *, check: bool = True
+    ) -> None:
+        events = store.events(aggregate_id)
+        if not events:
+            raise AggregateNotFoundError(f"There is no aggregate {aggregate_id!r} in {store!r}.")
+        self._begin(events, kind, check)
+
+    @classmethod
+    def of(cls, events: Iterable[Event], kind: type[F], *, check: bool = True) -> Self:
+        """The history of events at hand, without a store."""
+        self = cls.__new__(cls)
+        self._begin(list(events), kind, check)
+        return self
+
+    def _begin(self, events: list[Event], kind: type[F], check: bool) -> None:
+        self.events = events
+        self.kind = kind
+        self._kept: list[F] = []
+        before = [orjson.dumps(e.event_data) for e in events] if check else []
+        empty = state_of(replay(kind, ()))
+        state = replay(kind, ())
+        for number, event in enumerate(events):
+            if number % _KEEP_EVERY == 0:
+                self._kept.append(copy.deepcopy(state))
+            apply_to(state, event)
+        self._last = state
+        if check:
+            self._check_pure(before, empty)
+
+    # -- states ----------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __repr__(self) -> str:
+        name = self.events[0].aggregate_id if self.events else "empty"
+        return f"<History of {name}: {len(self)} events, states 0 to {len(self)}>"
+
+    def at(self, when: int | datetime | str) -> F:
+        """The state after event number `when`, or with all that had occurred by a time (inclusive)."""
+        if isinstance(when, int):
+            return self._at(self._number(when))
+        number = self.number_at(when)
+        if number is not None:
+            return self._at(number)
+        limit = utc(when)
+        return replay(
+            self.kind, [e for e in self.events if e.occurred_at and e.occurred_at <= limit]
+        )
+
+    def number_at(self, when: datetime | str) -> int | None:
+        """How many events had occurred by a time; None when these are no prefix of the stream,
+        because clocks disagreed."""
+        limit = utc(when)
+        inside = [e.occurred_at is not None and e.occurred_at <= limit for e in self.events]
+        number = sum(inside)
+        return number if all(inside[:number]) else None
+
+    def state(self, when: int | datetime | str) -> dict[str, Any]:
+        """Like `at`, as a plain dict of the state's attributes."""
+        return state_of(self.at(when))
+
+    def states(self) -> Iterator[dict[str, Any]]:
+        """All states in order, from 0 to the last, folded once."""
+        state = replay(self.kind, ())
+        yield state_of(state)
+        for event in self.events:
+            apply_to(state, event)
+            yield state_of(state)
+
+    def _at(self, number: int) -> F:
+        base = min(number // _KEEP_EVERY, len(self._kept) - 1) if self._kept else 0
+        state = copy.deepcopy(self._kept[base]) if self._kept else replay(self.kind, ())
+        for event in self.events[base * _KEEP_EVERY : number]:
+            apply_to(state, event)
+        if isinstance(state, Aggregate):
+            state.stands_at(self.events[number - 1] if number else None, number)
+        return state
+
+    def _number(self, number: int) -> int:
+        if not 0 <= number <= len(self):
+            raise InvalidEventError(
+                f"There is no number {number}: this history has 0 to {len(self)}."
+            )
+        return number
+
+    # -- questions -------------------------------------------------------------------------
+
+    def diff(self, a: int | datetime | str, b: int | datetime | str) -> Diff:
+        """What separates the states at `a` and `b`; `diff(b, a)` is its mirror image."""
+        return diff_states(self.state(a), self.state(b))
+
+    def changes(self, path: str) -> pd.DataFrame:
+        """The events that changed a field (or anything below it), a row an event:
+        sequence_number, event_type, occurred_at, path, before, after."""
+        rows = []
+        previous: dict[str, Any] = {}
+        for number, state in enumerate(self.states()):
+            if number:
+                event = self.events[number - 1]
+                step = diff_states(previous, state)
+                for found in step.paths:
+                    if _under(found, path):
+                        old, new = step.changed.get(
+                            found, (step.removed.get(found), step.added.get(found))
+                        )
+                        rows.append((number, event.event_type, event.occurred_at, found, old, new))
+            previous = state
+        names = ["sequence_number", "event_type", "occurred_at", "path", "before", "after"]
+        return pd.DataFrame(rows, columns=names)
+
+    def first(self, predicate: Callable[[F], bool], *, scan: bool = False) -> Found | None:
+        """The first number whose state satisfies the predicate, by bisection: about log2(n) probes.
+
+        Bisection is right only if the answer, once true, stays true to the end (as `git bisect`
+        asks of a bug). A predicate that turns false again may be missed or found late; `scan=True`
+        asks every state in order, and is right for any predicate. None: nothing found.
+        """
+        probes: list[tuple[int, bool]] = []
+
+        def ask(number: int) -> bool:
+            answer = bool(predicate(self._at(number)))
+            probes.append((number, answer))
+            return answer
+
+        if scan:
+            number = next((n for n in range(len(self) + 1) if ask(n)), len(self) + 1)
+        elif not ask(len(self)):
+            return None
+        else:
+            number = bisect_left(range(len(self)), True, key=ask)
+        if number > len(self):
+            return None
+        return Found(number, self.events[number - 1] if number else None, tuple(probes))
+
+    def without(self, *numbers: int, policy: Policy = "skip") -> WhatIf[F]:
+        """Fold again as if some events had not happened.
+
+        Later events that the state machine then refuses (`refuses` of the aggregate gives a reason,
+        or `apply` fails) are left out (`skip`), end the fold (`stop`), or are applied all the same
+        where possible (`force`). In production a fact is not removed: append one that compensates.
+        """
+        muted = {self._number(n) for n in numbers}
+        state = replay(self.kind, ())
+        refused: list[tuple[Event, str]] = []
+        stopped = False
+        reached = 0
+        for number, event in enumerate(self.events, start=1):
+            if number in muted:
+                continue
+            reason = _refusal(state, event)
+            if reason is not None:
+                refused.append((event, reason))
+                stopped = stopped or policy == "stop"
+            if stopped or (reason is not None and policy == "skip"):
+                continue
+            trial = copy.deepcopy(state)
+            try:
+                apply_to(trial, event)
+            except ReplayError as error:
+                if reason is None:
+                    refused.append((event, f"apply fails: {error.__cause__}"))
+                    stopped = policy == "stop"
+                continue
+            state, reached = trial, number
+        return WhatIf(state, self._at(len(self)), tuple(sorted(muted)), tuple(refused), reached)
+
+    def df(self) -> pd.DataFrame:
+        """A row an event: sequence_number, event_type, occurred_at, event_data, and what it changed."""
+        rows = []
+        previous: dict[str, Any] = {}
+        for number, state in enumerate(self.states()):
+            if number:
+                event = self.events[number - 1]
+                changed = ", ".join(diff_states(previous, state).paths)
+                rows.append(
+                    (number, event.event_type, event.occurred_at, event.event_data, changed)
+                )
+            previous = state
+        names = ["sequence_number", "event_type", "occurred_at", "event_data", "changed"]
+        return pd.DataFrame(rows, columns=names)
+
+    # -- trust -----------------------------------------------------------------------------
+
+    def _check_pure(self, before: Sequence[bytes], empty: dict[str, Any]) -> None:
+        for event, data in zip(self.events, before, strict=True):
+            if orjson.dumps(event.event_data) != data:
+                where = diff_states(orjson.loads(data), event.event_data).paths
+                raise ImpureApplyError(
+                    f"{self.kind.__name__}.apply changed the data of event {event.sequence_number}, "
+                    f"{event.event_type}, at {', '.join(where)}: the state shares a list or dict with "
+                    f"the event. An event is a fact: copy what you keep, e.g. list(event.data[...])."
+                )
+        leak = diff_states(empty, state_of(replay(self.kind, ())))
+        if leak:
+            raise ImpureApplyError(
+                f"A fresh {self.kind.__name__}() is no longer empty after a replay; it differs at "
+                f"{', '.join(leak.paths[:3])}. All instances share this value: create it in "
+                f"__init__, not in the class body or as a default argument."
+            )
+        again = replay(self.kind, ())
+        for number, event in enumerate(self.events):
+            if number % _KEEP_EVERY == 0:
+                self._compare(number, again)
+            apply_to(again, event)
+        self._compare(len(self), again)
+
+    def _compare(self, number: int, again: F) -> None:
+        kept = self._kept[number // _KEEP_EVERY] if number < len(self) else self._last
+        difference = diff_states(state_of(kept), state_of(again))
+        if difference:
+            path = difference.paths[0]
+            start = max(0, (number - 1) // _KEEP_EVERY * _KEEP_EVERY)
+            raise ImpureApplyError(
+                f"Two replays of the same events differ at {path!r}, between events {start + 1} and "
+                f"{number}. {self.kind.__name__}.apply reads something besides the event: a clock, a "
+                f"random number, a file. Read it in the command, and store it in the event."
+            )
+
+
+def _refusal(state: Foldable, event: Event) -> str | None:
+    refuses = getattr(state, "refuses", None)
+    reason: str | None = refuses(event) if refuses else None
+    return reason

@@ -1,0 +1,57 @@
+"""Upcasters: old events in today's shape, while the log stays as it was written.
+
+An event carries the version of its schema (`event_version`, 1 from day one). An upcaster takes
+the data of one version and returns the data of the next; the store applies the chain on every
+read. Source of the technique: Greg Young, *Versioning in an Event Sourced System* (2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from esnb.errors import UpcastError
+from esnb.events import Event, Json, copy_json
+
+Upcaster = Callable[[Json], Json]
+
+
+class Upcasters:
+    """A registry of upcasters, one for each event type and version: `EventStore(upcasters=...)`."""
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, int], Upcaster] = {}
+
+    def register(self, event_type: str, version: int) -> Callable[[Upcaster], Upcaster]:
+        """Decorate the function that turns version `version` of the data into `version + 1`.
+
+        A second upcaster for the same type and version raises `UpcastError`.
+        """
+
+        def add(function: Upcaster) -> Upcaster:
+            if (event_type, version) in self._steps:
+                raise UpcastError(
+                    f"{event_type} version {version} has an upcaster already "
+                    f"({self._steps[event_type, version].__name__}). One step, one function."
+                )
+            self._steps[event_type, version] = function
+            return function
+
+        return add
+
+    def __call__(self, event: Event) -> Event:
+        """The event in its newest version; `UpcastError` names the event when a step fails."""
+        data, version = event.event_data, event.event_version
+        while step := self._steps.get((event.event_type, version)):
+            try:
+                data = copy_json(step(copy_json(data, "data")), "upcast data")
+            except Exception as error:
+                raise UpcastError(
+                    f"The upcaster {step.__name__} of {event.event_type} version {version} failed "
+                    f"on event {event.sequence_number} of {event.aggregate_id!r} (position "
+                    f"{event.position}): {type(error).__name__}: {error}. The log is unchanged."
+                ) from error
+            version += 1
+        if version == event.event_version:
+            return event
+        return replace(event, event_data=data, event_version=version)
