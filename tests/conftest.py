@@ -1,0 +1,16 @@
+"""What all tests share: how hypothesis searches, and the browser."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+from tests.browser import chromium, lab, lab_server
+
+__all__ = ["chromium", "lab", "lab_server"]
+
+# Machines are slow at times: an example has no deadline. In CI the same examples come each time.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
