@@ -28,7 +28,8 @@ _BOOK = "_book"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How an object came to be: from the snapshot at `snapshot` (None: from nothing), then `replayed` events."""
+    """How an object came to be: from the snapshot at `snapshot` (None: from nothing), by
+    applying the `replayed` events after it."""
 
     snapshot: int | None = None
     replayed: int = 0
@@ -195,8 +196,8 @@ class Aggregate:
             raise _not_found(reader, aggregate_id, at)
         if events and events[0].aggregate_type != cls.aggregate_type:
             raise InvalidEventError(
-                f"{aggregate_id!r} is stored as {events[0].aggregate_type!r}, and {cls.__name__} is "
-                f"{cls.aggregate_type!r}. Load it with the class of its type."
+                f"{aggregate_id!r} is stored as {events[0].aggregate_type!r}, but {cls.__name__} "
+                f"is {cls.aggregate_type!r}. Load it with the class of its type."
             )
         if self is None:
             self = _empty(cls)
@@ -226,7 +227,7 @@ class Aggregate:
         return self, ""
 
     def save_to(self, store: EventStore) -> Appended:
-        """Append what was recorded at the version that was loaded, and take a snapshot when one is due."""
+        """Append what was recorded at the version it was loaded; then a snapshot if one is due."""
         book = self._book
         if not book.aggregate_id:
             raise InvalidEventError(
@@ -280,7 +281,7 @@ class Aggregate:
             )
 
     def stands_at(self, last: Event | None, replayed: int) -> None:
-        """Note that this object was made by replaying `replayed` events, the last of them `last`."""
+        """Note that this object was made by replaying `replayed` events, up to `last`."""
         self._book = _Book(
             last.aggregate_id or "" if last else "",
             version=last.sequence_number or replayed if last else 0,
@@ -316,7 +317,7 @@ def apply_to(state: Foldable, event: Event) -> None:
     except Exception as error:
         where = f"event {event.sequence_number}" if event.sequence_number else "an event"
         raise ReplayError(
-            f"{type(state).__name__}.apply failed on {where} of {event.aggregate_id or 'no stream'!r}"
+            f"{type(state).__name__}.apply failed on {where} of {event.aggregate_id or '(none)'!r}"
             f", {event.event_type} {event.event_data!r:.120}: {type(error).__name__}: {error}. "
             f"The event is a fact and stays; mend apply, or the upcaster of this event type."
         ) from error
@@ -328,10 +329,7 @@ def state_of(state: object) -> dict[str, Any]:
     Data that a class keeps for all its instances (a list written in the class body) counts too,
     because an `apply` that changes it changes every instance.
     """
-    if isinstance(state, Aggregate):
-        own = Aggregate.__dict__
-    else:
-        own = object.__dict__
+    own = vars(Aggregate if isinstance(state, Aggregate) else object)
     shared: dict[str, Any] = {}
     for kind in reversed(type(state).__mro__):
         for name, value in vars(kind).items():

@@ -61,7 +61,7 @@ class SystemClock:
 
 
 class LessonClock:
-    """A clock that repeats: it starts at `start`, ticks `step` seconds a reading, and its ids are seeded.
+    """A clock that repeats: it starts at `start`, ticks `step` seconds a reading; ids are seeded.
 
     A chapter that uses it prints the same times and ids in every run.
     """
@@ -92,6 +92,6 @@ class LessonClock:
             self._next += timedelta(**duration)
 
     def set(self, time: datetime | str) -> None:
-        """Put the clock at a time, also an earlier one: clocks of real machines jump back as well."""
+        """Put the clock at a time, also an earlier one: clocks of machines jump back as well."""
         with self._lock:
             self._next = utc(time)

@@ -75,8 +75,9 @@ _INSERT_ONE = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Lists become rows. The columns that all events of one append share are plain parameters.
 _INSERT_MANY = """
 insert into events
-select unnest(range(?::bigint, ?::bigint)), unnest(?::uuid[]), ?, ?, unnest(range(?::bigint, ?::bigint)),
-       unnest(?::varchar[]), unnest(?::integer[]), unnest(?::varchar[])::json,
+select unnest(range(?::bigint, ?::bigint)), unnest(?::uuid[]), ?, ?,
+       unnest(range(?::bigint, ?::bigint)), unnest(?::varchar[]),
+       unnest(?::integer[]), unnest(?::varchar[])::json,
        unnest(?::varchar[])::json, unnest(?::timestamp[]), ?::timestamp
 """
 
@@ -122,7 +123,7 @@ class Log:
         self.catalog = connection.execute("select current_database()").fetchall()[0][0]
 
     def _catch_up_memory(self) -> None:
-        """Read the head of the log from the database; the heads of the streams follow when needed."""
+        """Read the head of the log from the database; the streams' heads follow when needed."""
         cursor = self._connection.cursor()
         rows = cursor.execute("select max(position), max(recorded_at) from events").fetchall()
         self.position = rows[0][0] or 0
@@ -173,7 +174,7 @@ class Log:
             yield
 
     def distrust_memory(self) -> None:
-        """After a failure of unknown extent (also Ctrl-C), the database alone knows what is stored."""
+        """After a failure of unknown extent (or Ctrl-C) the database alone knows what is stored."""
         with suppress(duckdb.Error):
             self._writer.rollback()
         try:
@@ -182,7 +183,7 @@ class Log:
             self._broken = True
 
     def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Store the rows of one append (columns in the table's order), durable when this returns."""
+        """Store the rows of one append (columns in the table's order); durable when it returns."""
         try:
             with self.translated():
                 if len(rows) == 1:

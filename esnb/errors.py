@@ -78,7 +78,7 @@ class ReplayError(EsnbError):
 
 
 class ImpureApplyError(EsnbError):
-    """`apply` gave different states for the same events, or changed something that is not its own."""
+    """`apply` gave two states for the same events, or changed something that is not its own."""
 
 
 class SnapshotError(EsnbError):

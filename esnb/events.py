@@ -117,7 +117,7 @@ def new_event(
 
 
 def dump_json(value: Any, where: str) -> str:
-    """Write a JSON object as text, or raise `InvalidEventError` naming the path that JSON cannot hold."""
+    """A mapping as JSON text; `InvalidEventError` names the path of what JSON cannot hold."""
     if not isinstance(value, Mapping):
         raise InvalidEventError(
             f"{where} must be a mapping of names to values, found {type(value).__name__}."

@@ -278,7 +278,9 @@ class Reader:
         return kind.load_from(self, aggregate_id, at)
 
     def as_of(self, when: int | datetime | str) -> Past:
-        """The log as it stood: up to a position, or with all that had occurred by a time (inclusive)."""
+        """The log as it stood: up to a position, or with all that had occurred by a time.
+
+        Both are inclusive. A position ahead of the log is an `InvalidEventError`."""
         position, until = self._horizon, self._until
         if isinstance(when, int):
             if when > self._log.position:
@@ -291,7 +293,7 @@ class Reader:
         return Past(self._log, self.clock, self.upcasters, position, until)
 
     def snapshot(self, aggregate_id: str, upto: int | None, state_version: int) -> SnapshotRow:
-        """The newest snapshot of `state_version` at or before `upto`, for `Aggregate` to start from.
+        """The newest snapshot of `state_version` at or before `upto`; `Aggregate` starts from it.
 
         A view of the past has none: it replays, so that no later state can leak into it.
         """
@@ -476,9 +478,13 @@ class EventStore(Reader):
         return Appended(version, position, (), duplicate)
 
     def add_snapshot(
-        self, aggregate_id: str, aggregate_type: str, sequence_number: int, state: Mapping[str, Any],
+        self,
+        aggregate_id: str,
+        aggregate_type: str,
+        sequence_number: int,
+        state: Mapping[str, Any],
         state_version: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Keep a state as a shortcut for later loads. `Aggregate` calls this."""
         text = dump_json(state, f"snapshot of {aggregate_id!r}: state")
         with self._log.transaction() as cursor:

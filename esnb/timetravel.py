@@ -32,7 +32,8 @@ Policy = Literal["skip", "stop", "force"]
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What separates two states, by path (`items[0].sku`): `added`, `removed` (values), `changed` (pairs)."""
+    """What separates two states, by path (`items[0].sku`): `added` and `removed` hold values,
+    `changed` holds pairs (before, after)."""
 
     added: dict[str, Any] = field(default_factory=dict)
     changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -91,7 +92,8 @@ def _under(path: str, field_path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What `History.first` found: the sequence `number`, its `event`, and the `probes` (number, answer) made."""
+    """What `History.first` found: the sequence `number`, its `event`, and the `probes` it made,
+    each a pair (number, answer)."""
 
     number: int
     event: Event | None
@@ -100,8 +102,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf(Generic[F]):
-    """A thought experiment; nothing is stored. `state` is how it would have ended, `fact` how it did,
-    `refused` the later events that the state machine would not have allowed, each with the reason."""
+    """A thought experiment; nothing is stored.
+
+    `state` is how it would have ended, `fact` how it did end, `refused` holds the later events that
+    the state machine would not have allowed, each with the reason; `number` is the last applied.
+    """
 
     state: F
     fact: F
@@ -170,7 +175,7 @@ class History(Generic[F]):
         return f"<History of {name}: {len(self)} events, states 0 to {len(self)}>"
 
     def at(self, when: int | datetime | str) -> F:
-        """The state after event number `when`, or with all that had occurred by a time (inclusive)."""
+        """The state after event number `when`, or of all that occurred by a time (inclusive)."""
         if isinstance(when, int):
             return self._at(self._number(when))
         number = self.number_at(when)
@@ -299,7 +304,7 @@ class History(Generic[F]):
         return WhatIf(state, self._at(len(self)), tuple(sorted(muted)), tuple(refused), reached)
 
     def df(self) -> pd.DataFrame:
-        """A row an event: sequence_number, event_type, occurred_at, event_data, and what it changed."""
+        """A row an event: sequence_number, event_type, occurred_at, event_data, changed (paths)."""
         rows = []
         previous: dict[str, Any] = {}
         for number, state in enumerate(self.states()):
@@ -320,9 +325,9 @@ class History(Generic[F]):
             if orjson.dumps(event.event_data) != data:
                 where = diff_states(orjson.loads(data), event.event_data).paths
                 raise ImpureApplyError(
-                    f"{self.kind.__name__}.apply changed the data of event {event.sequence_number}, "
-                    f"{event.event_type}, at {', '.join(where)}: the state shares a list or dict with "
-                    f"the event. An event is a fact: copy what you keep, e.g. list(event.data[...])."
+                    f"{self.kind.__name__}.apply changed the data of event {event.sequence_number} "
+                    f"({event.event_type}) at {', '.join(where)}: the state shares a list or dict "
+                    f"with the event. An event is a fact: keep a copy, as in list(event.data[...])."
                 )
         leak = diff_states(empty, state_of(replay(self.kind, ())))
         if leak:
@@ -345,9 +350,9 @@ class History(Generic[F]):
             path = difference.paths[0]
             start = max(0, (number - 1) // _KEEP_EVERY * _KEEP_EVERY)
             raise ImpureApplyError(
-                f"Two replays of the same events differ at {path!r}, between events {start + 1} and "
-                f"{number}. {self.kind.__name__}.apply reads something besides the event: a clock, a "
-                f"random number, a file. Read it in the command, and store it in the event."
+                f"Two replays of the same events differ at {path!r}, between events {start + 1} "
+                f"and {number}. {self.kind.__name__}.apply reads something besides the event: a "
+                f"clock, a random number, a file. Read it in the command, and store it in the event."
             )
 
 
