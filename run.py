@@ -139,7 +139,7 @@ def set_up(env: Path, locks: list[Path]) -> None:
     with only_one():
         check_tools()
         ours = env / "esnb-made-by-run.py"
-        if env.exists() and any(env.iterdir()) and not ours.exists():
+        if env.exists() and not (env.is_dir() and (ours.exists() or not any(env.iterdir()))):
             give_up(
                 f"The folder {env} is there already and run.py did not make it.\n"
                 "Rename it or remove it, then run this again."
@@ -328,6 +328,8 @@ def lab(arguments: list[str]) -> int:
     command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}"]
     command += [f"--LabApp.default_url=/lab/tree/{first}" if first else "--LabApp.default_url=/lab"]
     command += ["--ServerApp.log_level=WARN"] + ["--no-browser"] * options.no_browser
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container; the server listens on this machine only
     return call(LAB_ENV, command)
 
 
