@@ -14,11 +14,13 @@ from esnb.errors import (
     LagTimeoutError,
     NaiveTimeError,
     NotAStoreError,
+    ProjectionError,
     QueryError,
     ReadOnlyError,
     RejectedError,
     ReplayError,
     SnapshotError,
+    StaleProjectionError,
     StoreClosedError,
     StoreCorruptError,
     StoreFullError,
@@ -26,6 +28,7 @@ from esnb.errors import (
     UpcastError,
 )
 from esnb.events import Event, new_event
+from esnb.projections import Lag, Projection, Projector, handles, reacts_to
 from esnb.store import ANY, Appended, EventStore
 from esnb.timetravel import Diff, Found, History, WhatIf, diff_states
 from esnb.upcasting import Upcasters
@@ -47,16 +50,21 @@ __all__ = [
     "History",
     "ImpureApplyError",
     "InvalidEventError",
+    "Lag",
     "LagTimeoutError",
     "LessonClock",
     "NaiveTimeError",
     "NotAStoreError",
     "Origin",
+    "Projection",
+    "ProjectionError",
+    "Projector",
     "QueryError",
     "ReadOnlyError",
     "RejectedError",
     "ReplayError",
     "SnapshotError",
+    "StaleProjectionError",
     "StoreClosedError",
     "StoreCorruptError",
     "StoreFullError",
@@ -66,7 +74,9 @@ __all__ = [
     "Upcasters",
     "WhatIf",
     "diff_states",
+    "handles",
     "new_event",
+    "reacts_to",
     "replay",
     "state_of",
 ]

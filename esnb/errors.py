@@ -135,5 +135,17 @@ class UpcastError(EsnbError):
     """An upcaster failed, or two of them claim the same event type and version."""
 
 
+class ProjectionError(EsnbError):
+    """A projection cannot process one event (`event`); it stopped there, its position untouched."""
+
+    def __init__(self, message: str, event: object) -> None:
+        self.event = event
+        super().__init__(message)
+
+
+class StaleProjectionError(EsnbError):
+    """A read model was built by another version of its projection; it has to be rebuilt."""
+
+
 class LagTimeoutError(EsnbError, TimeoutError):
     """A projection did not reach the wanted position in time."""

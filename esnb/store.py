@@ -141,6 +141,19 @@ class Result:
         return html
 
 
+class EventRows:
+    """Rows on their way from one database to another, in batches, over Arrow's C interface.
+
+    DuckDB streams both ways through it at millions of rows a second, and needs no other library.
+    """
+
+    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
+        self._relation = relation
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._relation.__arrow_c_stream__(requested_schema)
+
+
 class Reader:
     """The reading half, shared by a store and its past: everything up to a horizon."""
 
@@ -222,20 +235,10 @@ class Reader:
         """
         self._log.check_usable()
         with self._log.translated():
-            _check_query(query)
             cursor = self._log.cursor()
             if self._horizon is not None or self._until is not None:
                 self._hide_the_future(cursor)
-            cursor.execute("begin transaction read only")
-            try:
-                relation = cursor.sql(query, params=parameters)
-                if relation is None:
-                    raise QueryError("This statement gives no rows. Ask with SELECT.")
-                return Result(relation.materialize())
-            except TypeError as error:
-                raise QueryError(f"The parameters do not fit the query: {error}") from None
-            finally:
-                cursor.rollback()
+            return select_only(cursor, query, parameters)
 
     def _hide_the_future(self, cursor: duckdb.DuckDBPyConnection) -> None:
         catalog = '"' + self._log.catalog.replace('"', '""') + '"'
@@ -321,6 +324,32 @@ class Reader:
             [aggregate_id],
         ).df()
 
+    # -- batches, for projections ----------------------------------------------------------
+
+    def next_batch(self, after: int, size: int) -> tuple[int, int]:
+        """How many events come next after a position, at most `size`, and the position of the last."""
+        if self._until is None:
+            last = min(after + size, self._log.position, self._head())
+            return max(0, last - after), max(last, after)
+        count, end = self._log.rows(
+            "select count(*), max(position) from (select position from events where position > ? "
+            "and position <= ? and occurred_at <= ? order by position limit ?)",
+            (after, self._head(), self._time_limit(None), size),
+        )[0]
+        return count, end or after
+
+    def rows(self, after: int, upto: int) -> EventRows | pd.DataFrame:
+        """The events with `after` < position <= `upto` as rows that another database can scan.
+
+        The columns are those of the log, ids and JSON as text, times in UTC without a zone.
+        """
+        if self.upcasters:
+            events = (e for e in self.read_all(after) if (e.position or 0) <= upto)
+            return pd.DataFrame([_text_row(e) for e in events], columns=_COLUMNS.split(", "))
+        cursor = self._log.cursor()
+        query = _ALL.replace("event_id", "event_id::varchar as event_id")
+        return EventRows(cursor.sql(query, params=[after, upto, self._time_limit(None)]))
+
     def _head(self) -> int:
         return _NO_LIMIT if self._horizon is None else self._horizon
 
@@ -329,11 +358,7 @@ class Reader:
         return _naive(limit if until is None else min(utc(until), limit))
 
     def _event(self, row: tuple[Any, ...]) -> Event:
-        event = Event(
-            row[5], load_json(row[7]), row[6], load_json(row[8]), row[9].replace(tzinfo=UTC),
-            row[1], row[2], row[3], row[4], row[0], row[10].replace(tzinfo=UTC),
-        )  # fmt: skip
-        return self.upcasters(event)
+        return self.upcasters(event_from_row(row))
 
 
 class Past(Reader):
@@ -435,7 +460,7 @@ class EventStore(Reader):
         rows = self._log.rows(
             _STREAM, (aggregate_id, 0, _NO_LIMIT, _NO_LIMIT, _naive(_END_OF_TIME))
         )
-        found = [Reader(self._log, self.clock, Upcasters())._event(r) for r in rows if r[1] in ids]
+        found = [event_from_row(row) for row in rows if row[1] in ids]
         if not found:
             return None
         first, last = found[0], found[-1]
@@ -534,6 +559,39 @@ class _Closed:
         raise StoreClosedError(
             f"The store {self.name!r} is closed. Open it again: EventStore(path)."
         )
+
+
+def select_only(
+    cursor: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> Result:
+    """Run one SELECT in a read-only transaction; every other statement gets the error it deserves."""
+    _check_query(query)
+    cursor.execute("begin transaction read only")
+    try:
+        relation = cursor.sql(query, params=parameters)
+        if relation is None:
+            raise QueryError("This statement gives no rows. Ask with SELECT.")
+        return Result(relation.materialize())
+    except TypeError as error:
+        raise QueryError(f"The parameters do not fit the query: {error}") from None
+    finally:
+        cursor.rollback()
+
+
+def _text_row(event: Event) -> tuple[Any, ...]:
+    row = list(_row(event))
+    row[1] = str(row[1])
+    return tuple(row)
+
+
+def event_from_row(row: tuple[Any, ...]) -> Event:
+    """An event from a row of the table `events`, as it was written."""
+    return Event(
+        row[5], load_json(row[7]), row[6], load_json(row[8]), row[9].replace(tzinfo=UTC),
+        row[1], row[2], row[3], row[4], row[0], row[10].replace(tzinfo=UTC),
+    )  # fmt: skip
 
 
 def _naive(time: datetime) -> datetime:

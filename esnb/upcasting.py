@@ -22,6 +22,9 @@ class Upcasters:
     def __init__(self) -> None:
         self._steps: dict[tuple[str, int], Upcaster] = {}
 
+    def __len__(self) -> int:
+        return len(self._steps)
+
     def register(self, event_type: str, version: int) -> Callable[[Upcaster], Upcaster]:
         """Decorate the function that turns version `version` of the data into `version + 1`.
 

@@ -1,0 +1,669 @@
+"""Projections: read models derived from the log, each in a database of its own.
+
+A projection is declared once: its tables, and either set-based SQL over the new events or a Python
+handler per event type. A projector runs that declaration to catch up, to rebuild, and to look at
+the past. The position it has reached is written in the transaction that writes the read model, so
+the two can never disagree. Technique: checkpointed catch-up subscriptions, as in the projections of
+KurrentDB or Marten; the swap after a rebuild is a blue/green deployment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import duckdb
+import pandas as pd
+
+from esnb.errors import (
+    InvalidEventError,
+    LagTimeoutError,
+    ProjectionError,
+    QueryError,
+    StaleProjectionError,
+)
+from esnb.events import Event, dump_json
+from esnb.store import Reader, Result, event_from_row, select_only
+
+BATCH = 250_000
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_COLUMNS = (
+    "position bigint, event_id uuid, aggregate_type varchar, aggregate_id varchar, "
+    "sequence_number bigint, event_type varchar, event_version integer, event_data json, "
+    "metadata json, occurred_at timestamp, recorded_at timestamp"
+)
+# The inbox from the position on, as far as it has no gap.
+_READY = """
+select count(*) from (select position, row_number() over (order by position) as n
+                      from esnb.inbox where position > ?) where position = ? + n
+"""
+
+_META = f"""
+create schema esnb;
+create table esnb.checkpoint (
+    projection varchar, version integer, build integer, position bigint, event_id uuid,
+    effects bigint
+);
+create table esnb.inbox ({_COLUMNS});
+create table esnb.parked (
+    position bigint primary key, event_id uuid, event_type varchar, reason varchar
+);
+"""
+
+Handler = TypeVar("Handler", bound=Callable[..., None])
+
+
+def handles(*event_types: str) -> Callable[[Handler], Handler]:
+    """Decorate a method `(self, read, event)` that updates the read model.
+
+    `read.execute(sql, values)` runs a statement on its tables.
+    """
+
+    def mark(function: Handler) -> Handler:
+        function.__dict__["_handles"] = event_types
+        return function
+
+    return mark
+
+
+def reacts_to(*event_types: str) -> Callable[[Handler], Handler]:
+    """Decorate a method `(self, event)` with a side effect, such as a mail.
+
+    A rebuild never calls it.
+    """
+
+    def mark(function: Handler) -> Handler:
+        function.__dict__["_reacts"] = event_types
+        return function
+
+    return mark
+
+
+class Projection:
+    """The declaration of a read model: derive from it.
+
+    `tables` maps each table's name to its columns (SQL); the first is what `Projector.df()` shows.
+    `sql` is one or more statements over the temporary table `new_events` (the columns of the log, a
+    batch at a time, in order of position) that bring the tables up to date; or leave it out, and
+    write methods marked with `handles`. Raise `version` whenever the declaration changes.
+    """
+
+    tables: ClassVar[dict[str, str]] = {}
+    sql: ClassVar[str | Sequence[str]] = ()
+    version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in cls.tables:
+            if not _NAME.fullmatch(name) or name == "new_events":
+                raise InvalidEventError(
+                    f"{cls.__name__}.tables: {name!r} is no name for a table. "
+                    f"Use small letters, digits and _, and not new_events."
+                )
+        if not cls.tables:
+            raise InvalidEventError(
+                f"{cls.__name__} declares no tables. Write tables = {{'name': 'columns'}}."
+            )
+
+    @classmethod
+    def statements(cls) -> list[str]:
+        """The set-based statements, in order; empty for a projection with handlers."""
+        return [cls.sql] if isinstance(cls.sql, str) else list(cls.sql)
+
+    @classmethod
+    def methods(cls, mark: str) -> dict[str, list[str]]:
+        """Names of the marked methods by event type."""
+        found: dict[str, list[str]] = {}
+        for name in dir(cls):
+            for event_type in getattr(getattr(cls, name), mark, ()):
+                found.setdefault(event_type, []).append(name)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a read model is behind: `events` not yet processed, and how long, in `seconds`, the
+    oldest of them has been waiting. Both are read off the log, so a dead projector shows its lag."""
+
+    events: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.events} events, {self.seconds:.1f} s behind"
+
+
+class Projector:
+    """Keeps the read model of one projection up to date: `Projector(store, OrderSummary)`.
+
+    The read model lives in memory, or in the file `database`, never in the store's own. A file that
+    is damaged, or that belongs to another log, is put aside and rebuilt; `notice` says so. A file
+    that was built by another `version` keeps serving, and `catch_up` raises
+    `StaleProjectionError` until `rebuild` is called.
+    """
+
+    def __init__(
+        self,
+        store: Reader,
+        projection: type[Projection],
+        database: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.store = store
+        self.projection = projection
+        self.notice = ""
+        self._instance = projection()
+        self._handlers = projection.methods("_handles")
+        self._reactions = projection.methods("_reacts")
+        self._path = None if database is None else Path(database).expanduser().resolve()
+        self._lock = threading.RLock()
+        self._runner: _Runner | None = None
+        self._connection = self._open()
+        self._read_checkpoint()
+        if self._position > store.position or not self._same_log():
+            self._start_over("it was built from another log, or from more events than there are")
+
+    # -- state -----------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """The position of the last event in the read model; 0 when it is empty."""
+        return self._position
+
+    def lag(self) -> Lag:
+        """How far the read model is behind the log, in events and in seconds."""
+        position = self._position
+        waiting, _ = self.store.next_batch(position, 2**62)
+        if waiting == 0:
+            return Lag(0, 0.0)
+        oldest = next(self.store.read_all(after=position, limit=1))
+        assert oldest.recorded_at is not None
+        seconds = (self.store.clock.now() - oldest.recorded_at).total_seconds()
+        return Lag(waiting, max(0.0, seconds))
+
+    def wait_for(self, position: int, timeout: float = 5.0) -> None:
+        """Return once the read model contains this position: the token that `append` returned.
+
+        Without a running background thread this call catches up itself. Raises `LagTimeoutError`
+        after `timeout` seconds, and at once for a position that the log does not have.
+        """
+        if position > self.store.position:
+            raise LagTimeoutError(
+                f"Position {position} is not in the log, which ends at {self.store.position}. "
+                f"Is the token from another store?"
+            )
+        deadline = time.monotonic() + timeout
+        while self._position < position:
+            if self._runner is None:
+                self.catch_up()
+                continue
+            self._runner.check()
+            if time.monotonic() > deadline:
+                raise LagTimeoutError(
+                    f"{self.projection.__name__} is at position {self._position}, you wait for "
+                    f"{position}, and {timeout:g} s are over. Read the write model instead "
+                    f"(store.load), wait longer, or find out why it is slow: {self.lag()}."
+                )
+            time.sleep(0.002)
+
+    def df(self, table: str | None = None) -> pd.DataFrame:
+        """A table of the read model as a DataFrame; the first declared one if none is named."""
+        name = table or next(iter(self.projection.tables))
+        if name not in self.projection.tables:
+            raise QueryError(
+                f"{self.projection.__name__} has the tables {list(self.projection.tables)}, "
+                f"not {name!r}."
+            )
+        return self.sql(f"select * from {name} order by all").df()
+
+    def sql(self, query: str, parameters: Any = None) -> Result:
+        """Run one SELECT over the read model's tables."""
+        with self._translated():
+            cursor = self._cursor(self._build)
+            return select_only(cursor, query, parameters)
+
+    # -- work ------------------------------------------------------------------------------
+
+    def catch_up(self, limit: int | None = None) -> int:
+        """Process the events that came since the last call, at most `limit`; returns how many.
+
+        An event that cannot be processed raises `ProjectionError` with its position, type and id;
+        everything before it is processed, nothing after it. `skip` or `park` it, or mend the
+        projection and rebuild.
+        """
+        with self._lock:
+            self._check_version()
+            done = 0
+            while limit is None or done < limit:
+                size = BATCH if limit is None else min(BATCH, limit - done)
+                events = _Batch(self.store, self._position, size)
+                if events.count == 0:
+                    break
+                self._run(self._cursor(self._build), events)
+                done += events.count
+            self._react()
+            return done
+
+    def deliver(self, events: Iterable[Event]) -> int:
+        """Process events that a transport brought: late, twice, or in another order.
+
+        An event at or before the position, or one that waits already, is dropped; one that comes
+        too early waits in an inbox, in the read database, for those before it. Returns how many
+        events were processed now.
+        """
+        with self._lock:
+            self._check_version()
+            rows = [_inbox_row(event) for event in events]
+            before = self._position
+            cursor = self._cursor(self._build)
+            with self._translated(), _transaction(cursor):
+                for row in rows:
+                    cursor.execute(
+                        "insert into esnb.inbox select * from (values (?, ?::uuid, ?, ?, ?, ?, ?, "
+                        "?::json, ?::json, ?, ?)) as new(position) where position > ? "
+                        "and not exists (from esnb.inbox i where i.position = new.position)",
+                        [*row, before],
+                    )
+            ready = cursor.execute(_READY, [before, before]).fetchall()[0][0]
+            if ready:
+                self._run(cursor, _Inbox(cursor, before, ready))
+            self._react()
+            return self._position - before
+
+    def rebuild(self, *, parked_too: bool = False) -> int:
+        """Build the read model again from the first event, beside the old one, then swap.
+
+        Until the swap, which is one transaction, `df` and `sql` answer from the old one, also from
+        other threads, and writers go on writing. Side effects are not repeated. Events left out
+        stay out, unless `parked_too`. Returns the number of events processed; when one fails, the
+        old read model stays and `ProjectionError` names the event.
+        """
+        build = self._build + 1
+        with self._translated():
+            self._create(build)
+            cursor = self._cursor(build)
+            if parked_too:
+                cursor.execute("delete from esnb.parked")
+        start, total = self._fill(cursor, 0)
+        with self._lock, self._translated():
+            # What was written meanwhile is little now; then nobody may move the position.
+            start, rest = self._fill(cursor, start)
+            total += rest
+            old = self._build
+            with _transaction(cursor):
+                cursor.execute(
+                    "update esnb.checkpoint set version = ?, build = ?, position = ?, event_id = ?",
+                    [self.projection.version, build, start, self._event_id(start)],
+                )
+            self._build, self._position, self._version = build, start, self.projection.version
+            cursor.execute(f"drop schema build_{old} cascade")
+        return total
+
+    def skip(self, position: int) -> None:
+        """Decide that the event at `position`, the next one, is left out, and go past it."""
+        self._leave_out(position, "skipped")
+
+    def park(self, position: int, reason: str = "") -> None:
+        """Like `skip`, but for now: mend the projection, then `rebuild(parked_too=True)`."""
+        self._leave_out(position, f"parked: {reason}")
+
+    def parked(self) -> pd.DataFrame:
+        """The events left out: position, event_id, event_type, reason."""
+        with self._translated():
+            return self._cursor(self._build).sql(
+                "select position, event_id::varchar as event_id, event_type, reason "
+                "from esnb.parked order by position"
+            ).df()  # fmt: skip
+
+    def verify(self) -> bool:
+        """Compare the read model with one built afresh from the log, row by row."""
+        with self._lock:
+            twin = Projector(self.store.as_of(self._position), self.projection)
+            twin.catch_up()
+            return all(
+                _rows(self.sql(f"from {table}")) == _rows(twin.sql(f"from {table}"))
+                for table in self.projection.tables
+            )
+
+    @contextmanager
+    def running(self, interval: float = 0.02) -> Iterator[Projector]:
+        """Catch up in a background thread, every `interval` seconds, while the block runs."""
+        runner = _Runner(self, interval)
+        self._runner = runner
+        runner.start()
+        try:
+            yield self
+        finally:
+            self._runner = None
+            runner.stop()
+        runner.check()
+
+    def close(self) -> None:
+        """Close the read database."""
+        with self._lock:
+            self._connection.close()
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _fill(self, cursor: duckdb.DuckDBPyConnection, position: int) -> tuple[int, int]:
+        """Bring a new build up to the head of the log; returns the position and the events done."""
+        done = 0
+        while (events := _Batch(self.store, position, BATCH)).count:
+            self._run(cursor, events, save=False)
+            position, done = events.last, done + events.count
+        return position, done
+
+    def _run(self, cursor: duckdb.DuckDBPyConnection, events: _Batch, save: bool = True) -> None:
+        """Process a batch; if it fails, halve it until one event is left, and name that."""
+        try:
+            with self._translated():
+                self._apply(cursor, events, save)
+        except Exception as error:
+            if events.count > 1:
+                for half in events.halves():
+                    self._run(cursor, half, save)
+                return
+            event = next(iter(events.read()))
+            raise ProjectionError(
+                f"{self.projection.__name__} cannot process the event at position "
+                f"{event.position}: {event.event_type} {event.event_id} of {event.aggregate_id!r}: "
+                f"{type(error).__name__}: {error}. Everything before it is in the read model, "
+                f"which stands at position {self._position}. Mend the projection and rebuild(), or "
+                f"decide to skip({event.position}) or park({event.position}).",
+                event,
+            ) from error
+
+    def _apply(self, cursor: duckdb.DuckDBPyConnection, events: _Batch, save: bool) -> None:
+        """Run the declaration over a batch, in one transaction with the position."""
+        with _transaction(cursor):
+            statements = self.projection.statements()
+            if statements:
+                events.into(cursor)
+                for statement in statements:
+                    cursor.execute(statement)
+            else:
+                self._handle(cursor, events)
+            if save:
+                cursor.execute(
+                    "update esnb.checkpoint set position = ?, event_id = ?",
+                    [events.last, events.last_id(cursor)],
+                )
+                cursor.execute("delete from esnb.inbox where position <= ?", [events.last])
+        if save:
+            self._position = events.last
+
+    def _handle(self, cursor: duckdb.DuckDBPyConnection, events: _Batch) -> None:
+        left_out = {row[0] for row in cursor.execute("select position from esnb.parked").fetchall()}
+        for event in events.read():
+            if event.position in left_out:
+                continue
+            for name in self._handlers.get(event.event_type, ()):
+                getattr(self._instance, name)(cursor, event)
+
+    def _leave_out(self, position: int, reason: str) -> None:
+        with self._lock, self._translated():
+            events = _Batch(self.store, self._position, 1)
+            if events.count == 0 or events.last != position:
+                raise InvalidEventError(
+                    f"Only the next event can be left out: position "
+                    f"{events.last if events.count else '(none)'}, not {position}."
+                )
+            event = next(events.read())
+            cursor = self._cursor(self._build)
+            with _transaction(cursor):
+                cursor.execute(
+                    "insert into esnb.parked values (?, ?, ?, ?)",
+                    [position, event.event_id, event.event_type, reason],
+                )
+                cursor.execute(
+                    "update esnb.checkpoint set position = ?, event_id = ?",
+                    [position, event.event_id],
+                )
+            self._position = position
+
+    def _react(self) -> None:
+        """Call the side effects of events that are in the read model and were not reacted to yet.
+
+        The mark moves after each call: a crash in between repeats one effect, it never loses one.
+        """
+        if not self._reactions:
+            return
+        for event in self.store.read_all(self._effects, self.store.position - self._effects):
+            if (event.position or 0) > self._position:
+                return
+            for name in self._reactions.get(event.event_type, ()):
+                getattr(self._instance, name)(event)
+            self._effects = event.position or 0
+            with self._translated():
+                self._cursor(self._build).execute(
+                    "update esnb.checkpoint set effects = ?", [self._effects]
+                )
+
+    def _check_version(self) -> None:
+        if self._version != self.projection.version:
+            raise StaleProjectionError(
+                f"The read model was built by version {self._version} of "
+                f"{self.projection.__name__}, the code has version {self.projection.version}. It "
+                f"still answers queries; rebuild() derives the new one from the log."
+            )
+
+    def _event_id(self, position: int) -> Any:
+        event = next(self.store.read_all(position - 1, 1), None) if position else None
+        return None if event is None else event.event_id
+
+    def _same_log(self) -> bool:
+        return self._position == 0 or str(self._event_id(self._position)) == str(self._last_id)
+
+    # -- the read database -----------------------------------------------------------------
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._path is not None and not self._path.parent.is_dir():
+            raise InvalidEventError(f"The folder {self._path.parent.name!r} does not exist.")
+        name = ":memory:" if self._path is None else str(self._path)
+        try:
+            connection = duckdb.connect(name)
+            self._prepare(connection)
+        except duckdb.Error as error:
+            if "lock" in str(error) or self._path is None:
+                raise QueryError(
+                    f"The read database is in use by another process: {str(error)[:200]}"
+                ) from None
+            self._put_aside("its file is damaged")
+            connection = duckdb.connect(name)
+            self._prepare(connection)
+        return connection
+
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        known = connection.execute(
+            "select count(*) from information_schema.tables "
+            "where table_schema = 'esnb' and table_name = 'checkpoint'"
+        ).fetchall()[0][0]
+        if not known:
+            with _transaction(connection):
+                for statement in connection.extract_statements(_META):
+                    connection.execute(statement)
+                # Reactions begin with the events to come: a new projection must not mail the past.
+                connection.execute(
+                    "insert into esnb.checkpoint values (?, ?, 1, 0, null, ?)",
+                    [self.projection.__name__, self.projection.version, self.store.position],
+                )
+                self._create_in(connection, 1)
+
+    def _read_checkpoint(self) -> None:
+        row = self._connection.execute(
+            "select version, build, position, event_id, effects from esnb.checkpoint"
+        ).fetchall()[0]
+        self._version: int = row[0]
+        self._build: int = row[1]
+        self._position: int = row[2]
+        self._last_id: Any = row[3]
+        self._effects: int = row[4]
+
+    def _start_over(self, reason: str) -> None:
+        self._connection.close()
+        self._put_aside(reason)
+        self._connection = self._open()
+        self._read_checkpoint()
+
+    def _put_aside(self, reason: str) -> None:
+        self.notice = f"The read model was dropped and is rebuilt from the log: {reason}."
+        if self._path is not None and self._path.exists():
+            self._path.replace(self._path.with_name(self._path.name + ".damaged"))
+            with suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + ".wal").unlink()
+
+    def _create(self, build: int) -> None:
+        cursor = self._connection.cursor()
+        with _transaction(cursor):
+            cursor.execute(f"drop schema if exists build_{build} cascade")
+            self._create_in(cursor, build)
+
+    def _create_in(self, cursor: duckdb.DuckDBPyConnection, build: int) -> None:
+        cursor.execute(f"create schema build_{build}")
+        for name, columns in self.projection.tables.items():
+            cursor.execute(f"create table build_{build}.{name} ({columns})")
+
+    def _cursor(self, build: int) -> duckdb.DuckDBPyConnection:
+        cursor = self._connection.cursor()
+        cursor.execute(f"set schema = 'build_{int(build)}'")
+        return cursor
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise QueryError(re.sub(r"^\w+ Error: ", "", str(error).strip())) from None
+
+
+class _Batch:
+    """The next events after a position: how many, up to where, as rows for SQL or as events."""
+
+    def __init__(self, store: Reader, after: int, size: int) -> None:
+        self.store = store
+        self.after = after
+        self.count, self.last = store.next_batch(after, size)
+
+    def halves(self) -> tuple[_Batch, _Batch]:
+        """The same events in two batches."""
+        first = _Batch(self.store, self.after, self.count // 2)
+        return first, _Batch(self.store, first.last, self.count - first.count)
+
+    def last_id(self, cursor: duckdb.DuckDBPyConnection) -> Any:
+        """The id of the last event: by it, a read model knows its log again."""
+        return next(self.store.read_all(self.last - 1, 1)).event_id
+
+    def into(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Put the events into the temporary table new_events."""
+        cursor.register("esnb_stream", self.store.rows(self.after, self.last))
+        cursor.execute(
+            "create or replace temp table new_events as select position, event_id::uuid as event_id, "
+            "aggregate_type, aggregate_id, sequence_number, event_type, event_version, "
+            "event_data::json as event_data, metadata::json as metadata, occurred_at, recorded_at "
+            "from esnb_stream where position not in (select position from esnb.parked)"
+        )
+        cursor.unregister("esnb_stream")
+
+    def read(self) -> Iterator[Event]:
+        """The events one by one."""
+        return self.store.read_all(self.after, self.count)
+
+
+class _Inbox(_Batch):
+    """A batch that a transport delivered: it stands in the inbox of the read database."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, after: int, count: int) -> None:
+        self._cursor = cursor
+        self.after, self.count, self.last = after, count, after + count
+
+    def halves(self) -> tuple[_Batch, _Batch]:
+        half = self.count // 2
+        return (
+            _Inbox(self._cursor, self.after, half),
+            _Inbox(self._cursor, self.after + half, self.count - half),
+        )
+
+    def last_id(self, cursor: duckdb.DuckDBPyConnection) -> Any:
+        return self._cursor.execute(
+            "select event_id from esnb.inbox where position = ?", [self.last]
+        ).fetchall()[0][0]
+
+    def into(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        cursor.execute(
+            "create or replace temp table new_events as "
+            "from esnb.inbox where position > ? and position <= ? order by position",
+            [self.after, self.last],
+        )
+
+    def read(self) -> Iterator[Event]:
+        rows = self._cursor.execute(
+            "from esnb.inbox where position > ? and position <= ? order by position",
+            [self.after, self.last],
+        ).fetchall()
+        return map(event_from_row, rows)
+
+
+class _Runner(threading.Thread):
+    """The background thread of `Projector.running`."""
+
+    def __init__(self, projector: Projector, interval: float) -> None:
+        super().__init__(name=f"projector {projector.projection.__name__}", daemon=True)
+        self._projector = projector
+        self._interval = interval
+        self._wanted = threading.Event()
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        while not self._wanted.wait(self._interval):
+            try:
+                self._projector.catch_up()
+            except Exception as error:
+                self.error = error
+                return
+
+    def stop(self) -> None:
+        self._wanted.set()
+        self.join()
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+@contextmanager
+def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    cursor.execute("begin")
+    try:
+        yield
+        cursor.execute("commit")
+    except BaseException:
+        with suppress(duckdb.Error):
+            cursor.execute("rollback")
+        raise
+
+
+def _inbox_row(event: Event) -> list[Any]:
+    if not isinstance(event, Event) or event.position is None:
+        raise InvalidEventError(
+            f"deliver() takes events with a position, from a store: {event!r:.80}"
+        )
+    assert event.occurred_at is not None
+    assert event.recorded_at is not None
+    return [
+        event.position, str(event.event_id), event.aggregate_type, event.aggregate_id,
+        event.sequence_number, event.event_type, event.event_version,
+        dump_json(event.event_data, "data"), dump_json(event.metadata, "metadata"),
+        event.occurred_at.astimezone(UTC).replace(tzinfo=None),
+        event.recorded_at.astimezone(UTC).replace(tzinfo=None),
+    ]  # fmt: skip
+
+
+def _rows(result: Result) -> list[str]:
+    return sorted(map(repr, result.fetchall()))
