@@ -132,7 +132,7 @@ class Projection:
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far a read model is behind: `events` not yet processed, and how long, in `seconds`, the
-    oldest of them has been waiting. Both are read off the log, so a dead projector shows its lag."""
+    oldest of them has been waiting. Both are read off the log: a dead projector shows its lag."""
 
     events: int
     seconds: float
@@ -165,6 +165,8 @@ class Projector:
         self._path = None if database is None else Path(database).expanduser().resolve()
         self._lock = threading.RLock()
         self._runner: _Runner | None = None
+        self._version = self._build = self._position = self._effects = 0
+        self._last_id: Any = None
         self._connection = self._open()
         self._read_checkpoint()
         if self._position > store.position or not self._same_log():
@@ -500,11 +502,7 @@ class Projector:
         row = self._connection.execute(
             "select version, build, position, event_id, effects from esnb.checkpoint"
         ).fetchall()[0]
-        self._version: int = row[0]
-        self._build: int = row[1]
-        self._position: int = row[2]
-        self._last_id: Any = row[3]
-        self._effects: int = row[4]
+        self._version, self._build, self._position, self._last_id, self._effects = row
 
     def _start_over(self, reason: str) -> None:
         self._connection.close()
@@ -564,8 +562,8 @@ class _Batch:
         """Put the events into the temporary table new_events."""
         cursor.register("esnb_stream", self.store.rows(self.after, self.last))
         cursor.execute(
-            "create or replace temp table new_events as select position, event_id::uuid as event_id, "
-            "aggregate_type, aggregate_id, sequence_number, event_type, event_version, "
+            "create or replace temp table new_events as select position, event_id::uuid as "
+            "event_id, aggregate_type, aggregate_id, sequence_number, event_type, event_version, "
             "event_data::json as event_data, metadata::json as metadata, occurred_at, recorded_at "
             "from esnb_stream where position not in (select position from esnb.parked)"
         )
