@@ -10,6 +10,8 @@ fresh cursor, 3 microseconds, for each read).
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import re
 import threading
@@ -82,7 +84,12 @@ select unnest(range(?::bigint, ?::bigint)), unnest(?::uuid[]), ?, ?,
 """
 
 _open_files: weakref.WeakValueDictionary[str, Log] = weakref.WeakValueDictionary()
+_all_logs: weakref.WeakSet[Log] = weakref.WeakSet()
 _opening = threading.Lock()
+
+
+class Overtaken(EsnbError):
+    """This version was stored by somebody else, past this object: the database's own key says so."""
 
 
 class Log:
@@ -99,16 +106,24 @@ class Log:
         self._heads: dict[str, tuple[int, str]] | None = None
         self._closed = False
         self._broken = False
+        self._in_doubt = False
+        evidence = None if path is None else _Evidence(path)
         self._connection = _connect(path)
         try:
             with self.translated():
-                _prepare(self._connection, self.name)
-                self._restrict()
+                # Until the file is known to be a whole store, closing it must not rewrite it.
+                self._connection.execute("pragma disable_checkpoint_on_shutdown")
+                _prepare(self._connection, self.name, evidence)
                 self._catch_up_memory()
-            self._evidence = None if path is None else _Evidence(path, self.position)
+                if evidence is not None:
+                    evidence.begin(self.position)
+                self._evidence = evidence
+                self._connection.execute("pragma enable_checkpoint_on_shutdown")
+                self._restrict()
         except BaseException:
             self._connection.close()
             raise
+        _all_logs.add(self)
 
     def _restrict(self) -> None:
         connection = self._connection
@@ -171,6 +186,8 @@ class Log:
         """Be the only writer for a while."""
         with self.lock:
             self.check_usable()
+            if self._in_doubt:
+                self.distrust_memory()
             yield
 
     def distrust_memory(self) -> None:
@@ -179,23 +196,28 @@ class Log:
             self._writer.rollback()
         try:
             self._catch_up_memory()
+            self._in_doubt = False
         except duckdb.Error:
             self._broken = True
 
     def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Store the rows of one append (columns in the table's order); durable when it returns."""
+        """Store the rows of one append (columns in the table's order); durable when it returns.
+
+        Raises `Overtaken` when the stream has such a version already.
+        """
+        self._in_doubt = True
         try:
             with self.translated():
                 if len(rows) == 1:
                     self._writer.execute(self._insert_one, rows[0])
                 else:
                     self._insert_many(rows)
+            last = rows[-1]
+            self.heads()[last[3]] = (last[4], last[2])
+            self.stored(last[0], last[10])
         except BaseException:
             self.distrust_memory()
             raise
-        self.stored(rows[-1][0], rows[-1][10])
-        last = rows[-1]
-        self.heads()[last[3]] = (last[4], last[2])
 
     def _insert_many(self, rows: Sequence[tuple[Any, ...]]) -> None:
         first = rows[0]
@@ -213,17 +235,22 @@ class Log:
         self.last_recorded = recorded_at.replace(tzinfo=UTC)
         if self._evidence is not None:
             self._evidence.write(position)
+        self._in_doubt = False
 
     def forget_heads(self) -> None:
         """Read the heads of the streams again when they are next needed."""
         self._heads = None
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction of the package's own, all or nothing, with the optimizer on."""
+    def transaction(self, *, of_events: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction of the package's own, all or nothing, with the optimizer on.
+
+        One that adds events ends with `stored`, inside the same `writing`.
+        """
         with self.writing(), self.translated():
             cursor = self.cursor()
             cursor.execute("begin")
+            self._in_doubt = of_events
             try:
                 yield cursor
                 cursor.execute("commit")
@@ -240,9 +267,7 @@ class Log:
     def check_usable(self) -> None:
         """Raise the error that says why this database cannot be used, if it cannot."""
         if self._closed:
-            raise StoreClosedError(
-                f"The store {self.name!r} is closed. Open it again: EventStore(path)."
-            )
+            raise StoreClosedError(_CLOSED.format(name=self.name))
         if self._broken:
             raise StoreFullError(_MUST_REOPEN.format(name=self.name))
         if self.pid != os.getpid():
@@ -250,6 +275,8 @@ class Log:
 
     def release(self) -> None:
         """One store less uses this database; the last one closes the file."""
+        if self.pid != os.getpid():
+            return  # a forked child must not write to its parent's file
         with _opening, self.lock:
             self.users -= 1
             if self.users > 0 or self._closed:
@@ -257,8 +284,6 @@ class Log:
             self._closed = True
             if self.path is not None:
                 _open_files.pop(str(self.path), None)
-            if self.pid != os.getpid():
-                return  # a forked child must not write to its parent's file
             with suppress(duckdb.Error):
                 self._connection.close()
             if self._evidence is not None:
@@ -270,17 +295,27 @@ class Log:
         try:
             yield
         except duckdb.Error as error:
+            if self._closed:  # by another thread, while this one was reading
+                raise StoreClosedError(_CLOSED.format(name=self.name)) from None
             text = str(error)
-            if isinstance(error, duckdb.FatalException) or "has been invalidated" in text:
+            # A query in error is quoted in its message: only these classes speak of the file.
+            of_the_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
+            if isinstance(error, duckdb.FatalException) or (
+                of_the_file and "has been invalidated" in text
+            ):
                 self._broken = True
                 raise StoreFullError(_MUST_REOPEN.format(name=self.name)) from None
-            if "No space left" in text:
+            if of_the_file and "No space left" in text:
                 raise StoreFullError(
                     f"The disk is full, so this append to {self.name!r} was not stored; what was "
                     f"acknowledged before is. Free some space, then append again."
                 ) from None
             raise _explained(error) from None
 
+
+_FILE_ERRORS = (duckdb.IOException, duckdb.InternalException, duckdb.TransactionException)
+
+_CLOSED = "The store {name!r} is closed. Open it again: EventStore(path)."
 
 _MUST_REOPEN = (
     "The engine stopped {name!r} after a failed write, most likely for lack of disk space. Every "
@@ -295,8 +330,15 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
         log = Log(None)
         log.users = 1
         return log
-    where = Path(path).expanduser().resolve()
-    if where.is_dir():
+    try:
+        where = Path(path).expanduser().resolve()
+        is_folder = where.is_dir()
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise NotAStoreError(
+            f"{path!r:.80} cannot be the path of a store ({error!s:.80}). Give it as text or as a "
+            f"pathlib.Path, such as 'shop.duckdb'."
+        ) from None
+    if is_folder:
         raise NotAStoreError(f"{where.name!r} is a folder. Give the path of a file in it.")
     if not where.parent.is_dir():
         raise NotAStoreError(
@@ -305,7 +347,9 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
         )
     with _opening:
         log_or_none = _open_files.get(str(where))
-        if log_or_none is not None and log_or_none.pid == os.getpid():
+        if log_or_none is not None:
+            if log_or_none.pid != os.getpid():  # a forked child shares its parent's handle
+                raise StoreLockedError(where, log_or_none.pid)
             log_or_none.users += 1
             return log_or_none
         log = Log(where)
@@ -314,12 +358,26 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
         return log
 
 
+def _keep_inherited() -> None:
+    """In a forked child: never run the engine's destructors, which would rewrite the parent's file."""
+    for log in _all_logs:
+        for connection in (log._connection, log._writer):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_inherited)
+
+
 def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
     if path is None:
         return duckdb.connect()
     if path.is_file() and path.stat().st_size > 0:
-        with path.open("rb") as file:
-            beginning = file.read(12)
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(12)
+        except OSError as error:
+            raise NotAStoreError(f"{path.name!r} cannot be read: {error.strerror}.") from None
         if beginning[8:12] != b"DUCK":
             raise NotAStoreError(
                 f"{path.name!r} is not a DuckDB file (it begins with {beginning[:8]!r}), so it is "
@@ -352,9 +410,20 @@ def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
         ) from None
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    tables = {row[0] for row in connection.execute("show tables").fetchall()}
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, name: str, evidence: _Evidence | None
+) -> None:
+    tables = {
+        row[0]
+        for row in connection.execute(
+            "select if(schema_name = 'main', '', schema_name || '.') || table_name "
+            "from (select schema_name, table_name, internal from duckdb_tables() "
+            "union all select schema_name, view_name, internal from duckdb_views()) where not internal"
+        ).fetchall()
+    }
     if not tables:
+        if evidence is not None:
+            evidence.check(0)
         connection.execute("begin")
         for statement in connection.extract_statements(SCHEMA):
             connection.execute(statement)
@@ -383,24 +452,45 @@ class _Evidence:
     after the commit and not flushed, so after a power failure it may lag behind, never run ahead.
     """
 
-    def __init__(self, path: Path, found: int) -> None:
+    def __init__(self, path: Path) -> None:
+        self.store = path.name
         self.path = path.with_name(path.name + ".head")
         try:
-            expected = int(self.path.read_text())
-        except (FileNotFoundError, ValueError):
-            expected = 0
+            self.expected = int(self.path.read_bytes())
+        except (OSError, ValueError):
+            self.expected = 0
+        if not path.exists():
+            self.check(0)
+
+    def check(self, found: int) -> None:
+        """Raise `StoreCorruptError` when the store ends before the last acknowledged position."""
+        expected = self.expected
         if expected > found:
             raise StoreCorruptError(
-                f"{path.name!r} ends at position {found}, but position {expected} was acknowledged "
+                f"{self.store!r} ends at position {found}, but position {expected} was acknowledged "
                 f"(it stands in {self.path.name!r}): {expected - found} event(s) are lost. A .wal "
                 f"file cut, deleted or not copied does this. Nothing was changed: put the missing "
                 f"file back, or take a backup. To go on without the lost events, "
                 f"delete {self.path.name!r}."
             )
-        self._file = self.path.open("wb", buffering=0)
+
+    def begin(self, found: int) -> None:
+        """Check, then write from now on. The file is never cut: a full disk cannot empty it."""
+        self.check(found)
+        try:
+            number = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise StoreFullError(f"The disk is full: {self.store!r} cannot be opened.") from None
+            raise NotAStoreError(
+                f"{self.path.name!r} cannot be written beside {self.store!r}: {error.strerror}. "
+                f"Copy the store to a folder of yours."
+            ) from None
+        self._file = os.fdopen(number, "r+b", buffering=0)
         self.write(found)
 
     def write(self, position: int) -> None:
+        """Note a position; a full disk makes the note older, never wrong."""
         try:
             self._file.seek(0)
             self._file.write(b"%020d\n" % position)
@@ -408,6 +498,7 @@ class _Evidence:
             pass  # a full disk: the event is durable, only the evidence is older
 
     def close(self) -> None:
+        """Stop writing."""
         self._file.close()
 
 
@@ -417,12 +508,19 @@ def _first_line(error: BaseException) -> str:
 
 def _explained(error: duckdb.Error) -> EsnbError:
     text = str(error).strip()
-    if "append-only" in text:
+    if "events are append-only" in text and isinstance(error, duckdb.InvalidInputException):
         return AppendOnlyError(
             "The database refused to change stored events: they are append-only. "
             "To correct a wrong fact, append an event that says so."
         )
-    if "read-only mode" in text:
+    if isinstance(error, duckdb.ConstraintException | duckdb.TransactionException) and (
+        "uplicate key" in text
+    ):
+        return Overtaken(
+            "Another connection of this process stored such a version at the same moment. Nothing "
+            f"was stored here: load again, decide again. Engine: {_first_line(error)}"
+        )
+    if "read-only mode" in text and isinstance(error, duckdb.TransactionException):
         return ReadOnlyError(
             "sql() only reads, so nothing was changed. Events are added with store.append()."
         )
