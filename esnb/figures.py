@@ -90,7 +90,7 @@ MARKS: dict[str, Mark] = {
 # Where the letters sit (a share of the mark's height), and how much larger a narrow shape is drawn.
 _SIT: dict[Any, tuple[float, float]] = {
     UP: (-0.14, 1.25), DOWN: (0.14, 1.25), DIAMOND: (0, 0.94), HOUSE: (-0.03, 1.18),
-    OCTAGON: (0, 1.08), HEXAGON: (0, 1.12), "P": (0, 1.12), "d": (0, 1.3),
+    OCTAGON: (0, 1.08), HEXAGON: (0, 1.12), "P": (0, 1.12), "d": (0, 1.2),
 }  # fmt: skip
 
 
@@ -350,7 +350,7 @@ def _mark_size(ax: Axes) -> float:
 
 def _box(ax: Axes, x: float, y: float, text: str, shape: str, fill: str, **options: Any) -> Axes:
     box = {"boxstyle": shape, "facecolor": fill, "edgecolor": INK, "linewidth": 1.2}
-    look = {"ha": "center", "family": MONO, "fontsize": SIZE - 1, "linespacing": 1.4}
+    look = {"ha": "center", "family": MONO, "fontsize": SIZE - 1, "linespacing": 1.4, "ma": "left"}
     return note(ax, x, y, text, bbox=box, zorder=5, **{**look, **options})
 
 
@@ -369,8 +369,9 @@ def lanes(
 ) -> Axes:
     """Two writers above and below one stream, a step a column: who read what, and who was refused.
 
-    `trace` holds (writer, step), the steps being read, decide, append, conflict and refuse. The
-    stream begins with one event of type `first`; an append adds one of type `written`.
+    `trace` holds (writer, step), the steps being read, decide, append, conflict, refuse, and write,
+    which is an append without an expected version. The stream begins with one event of type
+    `first`; an append adds one of type `written`.
     """
     step_width = 1.35
     heights = dict(zip(sorted({who for who, _ in trace}), (1.75, -1.75), strict=False))
@@ -406,11 +407,12 @@ def lanes(
             )
             _box(ax, x, y, f"knows {version}", "round,pad=0.35", GREY, fontsize=SIZE - 2)
             continue
-        text = f"expects {seen[who]}" if step in ("append", "conflict") else step
+        text = {"append": f"expects {seen[who]}", "write": "any version"}.get(step, step)
+        text = f"expects {seen[who]}" if step == "conflict" else text
         note(ax, x, y, text, ha="center", fontsize=SIZE - 1, bbox=blank)
-        if step in ("append", "conflict"):
+        if step in ("append", "conflict", "write"):
             _hollow(ax, x, y - 0.3 * side, 0.5 * side)
-        if step == "append":
+        if step in ("append", "write"):
             version += 1
             _event(ax, x, 0, written, 25, 1.0)
             note(ax, x + 0.32, -0.22, str(version), fontsize=SIZE - 2)
