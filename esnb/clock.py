@@ -36,6 +36,8 @@ def utc(value: datetime | str) -> datetime:
                 f"{value!r} is not a time. Write it as ISO 8601 text with a zone, "
                 f"such as '2026-03-02T15:00:00Z'."
             ) from None
+    if hasattr(value, "to_pydatetime"):  # of pandas: the log counts microseconds
+        value = value.floor("us").to_pydatetime() if value == value else None
     if not isinstance(value, datetime):
         raise NaiveTimeError(
             f"{value!r} is a {type(value).__name__}, not a time. Give a datetime or ISO 8601 text."
@@ -45,7 +47,12 @@ def utc(value: datetime | str) -> datetime:
             f"{value.isoformat()} has no zone, and a guessed zone would falsify the log. "
             f"Write '{value.isoformat()}Z' for UTC, or give the datetime a tzinfo."
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise NaiveTimeError(
+            f"{value.isoformat()} lies outside the years 1 to 9999 of UTC, which no datetime holds."
+        ) from None
 
 
 class SystemClock:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
 
 from esnb.clock import utc
-from esnb.errors import InvalidEventError
+from esnb.errors import InvalidEventError, NaiveTimeError
 
 Json: TypeAlias = dict[str, Any]
 
+_INT32 = 2**31
 _INT64 = 2**63
 
 
@@ -88,12 +89,11 @@ def new_event(
     64 bits; anything else raises `InvalidEventError` with the path of the value.
     """
     where = f"event {event_type!r}"
-    if not isinstance(event_type, str) or not event_type.strip():
-        raise InvalidEventError(
-            f"An event type is a non-empty text such as 'OrderPlaced', found {event_type!r}."
-        )
-    if not isinstance(event_version, int) or isinstance(event_version, bool) or event_version < 1:
-        raise InvalidEventError(f"{where}: event_version counts from 1, found {event_version!r}.")
+    for name, value in (("data", data), ("metadata", metadata)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InvalidEventError(
+                f"{where}: {name} must be a mapping of names to values, found {value!r:.60}."
+            )
     both = set(data or ()) & set(fields)
     if both:
         raise InvalidEventError(
@@ -106,7 +106,7 @@ def new_event(
             raise InvalidEventError(
                 f"{where}: event_id {event_id!r} is not a UUID. Leave it out to get a fresh one."
             ) from None
-    return Event(
+    event = Event(
         event_type=event_type,
         event_data=copy_json({**(data or {}), **fields}, f"{where}: data"),
         event_version=event_version,
@@ -114,6 +114,29 @@ def new_event(
         occurred_at=None if occurred_at is None else utc(occurred_at),
         event_id=event_id,
     )
+    check_event(event)
+    return event
+
+
+def check_event(event: Event) -> None:
+    """Check the fields of a new event, however it was made; its data is checked by `dump_json`.
+
+    Raises `InvalidEventError`; `NaiveTimeError` for a time without a zone.
+    """
+    name, version, time = event.event_type, event.event_version, event.occurred_at
+    where = f"event {name!r}"
+    if not isinstance(name, str) or not name.strip() or "\x00" in name or not _is_text(name):
+        raise InvalidEventError(
+            f"An event type is a non-empty text such as 'OrderPlaced', found {name!r}."
+        )
+    if not isinstance(version, int) or isinstance(version, bool) or not 0 < version < _INT32:
+        raise InvalidEventError(f"{where}: event_version counts from 1, found {version!r}.")
+    if event.event_id is not None and not isinstance(event.event_id, UUID):
+        raise InvalidEventError(f"{where}: event_id is a UUID, found {event.event_id!r}.")
+    if time is not None and not (isinstance(time, datetime) and time.tzinfo is UTC):
+        if not isinstance(time, datetime):
+            raise NaiveTimeError(f"{where}: occurred_at is an aware datetime, found {time!r}.")
+        utc(time)
 
 
 def dump_json(value: Any, where: str) -> str:
@@ -122,8 +145,13 @@ def dump_json(value: Any, where: str) -> str:
         raise InvalidEventError(
             f"{where} must be a mapping of names to values, found {type(value).__name__}."
         )
-    _check(value, where)
-    return orjson.dumps(value).decode()
+    try:
+        _check(value, where)
+        return orjson.dumps(value).decode()
+    except (RecursionError, orjson.JSONEncodeError):
+        raise InvalidEventError(
+            f"{where} is nested more than 250 deep, or contains itself, which JSON cannot hold."
+        ) from None
 
 
 def load_json(text: str) -> Any:
@@ -143,12 +171,10 @@ def _check(value: Any, path: str) -> None:
     if value is None or kind is bool:
         return
     if kind is str:
-        try:
-            value.encode()
-        except UnicodeEncodeError:
+        if not _is_text(value):
             raise InvalidEventError(
                 f"{path} holds half a character (a lone surrogate), which no file can store."
-            ) from None
+            )
     elif kind is int:
         if not -_INT64 <= value < _INT64:
             raise InvalidEventError(
@@ -176,6 +202,14 @@ def _check(value: Any, path: str) -> None:
         raise InvalidEventError(
             f"{path} is a {kind.__name__} ({value!r:.80}), which JSON cannot hold. {_hint(value)}"
         )
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _hint(value: Any) -> str:

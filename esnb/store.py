@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, Self, TypeVar
@@ -19,7 +20,7 @@ import pandas as pd
 
 from esnb import frames
 from esnb.clock import Clock, SystemClock, utc
-from esnb.engine import Log, open_log
+from esnb.engine import Log, Overtaken, open_log
 from esnb.errors import (
     AppendOnlyError,
     ConcurrencyError,
@@ -29,7 +30,7 @@ from esnb.errors import (
     ReadOnlyError,
     StoreClosedError,
 )
-from esnb.events import Event, dump_json, load_json
+from esnb.events import Event, check_event, dump_json, load_json
 from esnb.upcasting import Upcasters
 
 
@@ -62,7 +63,7 @@ order by position
 
 _CHUNK = 10_000
 _NO_LIMIT = 2**63 - 1
-_END_OF_TIME = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,13 @@ class Result:
 
     def df(self) -> pd.DataFrame:
         """The rows as a DataFrame; times are UTC without a zone, as in the tables."""
-        return self._relation.df()
+        with _still_open():
+            return self._relation.df()
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """The rows as a list of tuples."""
-        return self._relation.fetchall()
+        with _still_open():
+            return self._relation.fetchall()
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """The next row, or None after the last."""
@@ -139,6 +142,17 @@ class Result:
     def _repr_html_(self) -> str | None:
         html: str | None = self.df()._repr_html_()  # type: ignore[operator]
         return html
+
+
+@contextmanager
+def _still_open() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.ConnectionException:
+        raise StoreClosedError(
+            "The store of this result is closed, and its rows went with it. Take them out with "
+            "df() or fetchall() before closing, or open the store and ask again."
+        ) from None
 
 
 class EventRows:
@@ -237,17 +251,37 @@ class Reader:
         with self._log.translated():
             cursor = self._log.cursor()
             if self._horizon is not None or self._until is not None:
+                self._refuse_detours(cursor, query)
                 self._hide_the_future(cursor)
             return select_only(cursor, query, parameters)
 
+    def _refuse_detours(self, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+        """A table named with its database is the table itself, and not the view of the past."""
+        catalog = self._log.catalog.casefold()
+        prefixes = (f"{catalog}.", f"{_quoted(catalog)}.")
+        _check_query(query)
+        try:
+            names = cursor.get_table_names(query, qualified=True)
+        except duckdb.Error:  # a text of which the engine cannot say; be strict
+            names = set(prefixes) if any(p in query.casefold() for p in prefixes) else set()
+        for name in names:
+            if name.casefold().startswith(prefixes):
+                raise QueryError(
+                    f"A view of the past answers from its own tables: write 'events', not {name!r}."
+                )
+
     def _hide_the_future(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        catalog = '"' + self._log.catalog.replace('"', '""') + '"'
+        catalog = _quoted(self._log.catalog)
         cursor.execute("set variable esnb_position = ?::bigint", [self._head()])
         cursor.execute("set variable esnb_until = ?::timestamp", [self._time_limit(None)])
         cursor.execute(
             f"create temp view events as select * from {catalog}.main.events "
             "where position <= getvariable('esnb_position') "
             "and occurred_at <= getvariable('esnb_until')"
+        )
+        # No snapshot belongs to the past: it may hold a later state.
+        cursor.execute(
+            f"create temp view snapshots as select * from {catalog}.main.snapshots where false"
         )
 
     def df(self, expand: bool = False) -> pd.DataFrame:
@@ -316,7 +350,9 @@ class Reader:
         return SnapshotRow(*rows[0])
 
     def snapshots(self, aggregate_id: str | None = None) -> pd.DataFrame:
-        """The stored snapshots, of one aggregate or of all, as a DataFrame."""
+        """The stored snapshots, of one aggregate or of all, as a DataFrame; the past has none."""
+        if aggregate_id is not None:
+            _check_name("aggregate_id", aggregate_id)
         return self.sql(
             "select snapshot_id::varchar as snapshot_id, aggregate_type, aggregate_id, "
             "sequence_number, state_version, state_json, created_at from snapshots "
@@ -387,8 +423,17 @@ class EventStore(Reader):
         self, path: str | os.PathLike[str] | None = None, *,
         clock: Clock | None = None, upcasters: Upcasters | None = None,
     ) -> None:  # fmt: skip
+        if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "new_id")):
+            raise InvalidEventError(
+                f"clock has now() and new_id(), such as LessonClock(); found {clock!r:.60}."
+            )
+        if upcasters is not None and not isinstance(upcasters, Upcasters):
+            raise InvalidEventError(f"upcasters is an Upcasters(), found {upcasters!r:.60}.")
         log = open_log(path)
-        super().__init__(log, clock or SystemClock(), upcasters or Upcasters())
+        # An empty registry is kept as well: its owner may register steps later.
+        super().__init__(
+            log, clock or SystemClock(), Upcasters() if upcasters is None else upcasters
+        )
         self._finalizer = weakref.finalize(self, log.release)
 
     @classmethod
@@ -424,17 +469,25 @@ class EventStore(Reader):
             _check_name("aggregate_type", aggregate_type)
         log = self._log
         with log.writing():
-            actual, known_type = log.head(aggregate_id)
-            if actual and any(event.event_id for event in batch):
-                earlier = self._stored_already(aggregate_id, batch)
-                if earlier is not None:
-                    return earlier
-            if expected_version is not ANY and expected_version != actual:
-                raise self._conflict(aggregate_id, expected_version, actual)  # type: ignore[arg-type]
-            kind = _agree(aggregate_id, aggregate_type, known_type)
-            stored = self._place(aggregate_id, kind, actual, batch)
-            log.insert([_row(event) for event in stored])
-        return Appended(actual + len(stored), log.position, tuple(stored))
+            while True:
+                actual, known_type = log.head(aggregate_id)
+                if actual and any(event.event_id for event in batch):
+                    earlier = self._stored_already(aggregate_id, batch)
+                    if earlier is not None:
+                        return earlier
+                if expected_version is not ANY and expected_version != actual:
+                    raise self._conflict(aggregate_id, expected_version, actual)  # type: ignore[arg-type]
+                kind = _agree(aggregate_id, aggregate_type, known_type)
+                stored = self._place(aggregate_id, kind, actual, batch)
+                try:
+                    log.insert([_row(event) for event in stored])
+                except Overtaken:
+                    # Another connection wrote past this object, and the primary key noticed. What
+                    # it wrote counts: look again, as if it had been there from the beginning.
+                    if log.head(aggregate_id)[0] == actual:
+                        raise
+                    continue
+                return Appended(actual + len(stored), log.position, tuple(stored))
 
     def _place(self, aggregate_id: str, kind: str, version: int, batch: list[Event]) -> list[Event]:
         # The log's own time never runs backwards, even where the machine's clock does.
@@ -451,8 +504,10 @@ class EventStore(Reader):
         ]  # fmt: skip
 
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
-        between = [event.event_type for event in self.events(aggregate_id, after=expected)]
-        return ConcurrencyError(aggregate_id, expected, actual, between)
+        rows = self._log.rows(
+            _STREAM, (aggregate_id, min(expected, _NO_LIMIT), _NO_LIMIT, _NO_LIMIT, _naive(_END_OF_TIME))
+        )
+        return ConcurrencyError(aggregate_id, expected, actual, [row[5] for row in rows])
 
     def _stored_already(self, aggregate_id: str, batch: list[Event]) -> Appended | None:
         """The first result, when these very events are in the stream; None when none of them is."""
@@ -521,6 +576,8 @@ class EventStore(Reader):
 
     def delete_snapshots(self, aggregate_id: str | None = None) -> int:
         """Delete the snapshots of one aggregate or of all; returns how many. No answer changes."""
+        if aggregate_id is not None:
+            _check_name("aggregate_id", aggregate_id)
         with self._log.transaction() as cursor:
             rows = cursor.execute(
                 "delete from snapshots where $1::varchar is null or aggregate_id = $1 returning 1",
@@ -594,6 +651,10 @@ def event_from_row(row: tuple[Any, ...]) -> Event:
     )  # fmt: skip
 
 
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _naive(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None)
 
@@ -637,6 +698,7 @@ def _batch(events: Sequence[Event] | Iterable[Event]) -> list[Event]:
                 f"append() takes events, found {type(event).__name__} {event!r:.60}. "
                 f"Make one with new_event('OrderPlaced', ...)."
             )
+        check_event(event)
     ids = [event.event_id for event in batch if event.event_id is not None]
     if len(set(ids)) < len(ids) or len({id(event) for event in batch}) < len(batch):
         raise DuplicateEventError(
@@ -697,6 +759,8 @@ def _check_loadable(kind: object) -> None:
 def _check_query(query: object) -> None:
     if not isinstance(query, str):
         raise QueryError(f"sql() takes the text of a query, found {type(query).__name__}.")
+    if query != query.encode(errors="ignore").decode():
+        raise QueryError("The query holds half a character (a lone surrogate).")
     statements = duckdb.extract_statements(query)
     if len(statements) != 1:
         raise QueryError(f"sql() runs one query at a time, found {len(statements)} statements.")
