@@ -36,9 +36,9 @@ def utc(value: datetime | str) -> datetime:
                 f"{value!r} is not a time. Write it as ISO 8601 text with a zone, "
                 f"such as '2026-03-02T15:00:00Z'."
             ) from None
-    if hasattr(value, "to_pydatetime"):  # of pandas: the log counts microseconds
-        value = value.floor("us").to_pydatetime() if value == value else None
-    if not isinstance(value, datetime):
+    if hasattr(value, "to_pydatetime") and value == value:
+        value = value.floor("us").to_pydatetime()  # of pandas: the log counts microseconds
+    if not isinstance(value, datetime) or value != value:
         raise NaiveTimeError(
             f"{value!r} is a {type(value).__name__}, not a time. Give a datetime or ISO 8601 text."
         )

@@ -89,7 +89,7 @@ _opening = threading.Lock()
 
 
 class Overtaken(EsnbError):
-    """This version was stored by somebody else, past this object: the database's own key says so."""
+    """Somebody else stored this version, past this object; the database's own key says so."""
 
 
 class Log:
@@ -359,7 +359,7 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
 
 
 def _keep_inherited() -> None:
-    """In a forked child: never run the engine's destructors, which would rewrite the parent's file."""
+    """In a forked child: never run the engine's destructors, which rewrite the parent's file."""
     for log in _all_logs:
         for connection in (log._connection, log._writer):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
@@ -417,8 +417,8 @@ def _prepare(
         row[0]
         for row in connection.execute(
             "select if(schema_name = 'main', '', schema_name || '.') || table_name "
-            "from (select schema_name, table_name, internal from duckdb_tables() "
-            "union all select schema_name, view_name, internal from duckdb_views()) where not internal"
+            "from (select schema_name, table_name, internal from duckdb_tables() union all "
+            "select schema_name, view_name, internal from duckdb_views()) where not internal"
         ).fetchall()
     }
     if not tables:
@@ -467,9 +467,9 @@ class _Evidence:
         expected = self.expected
         if expected > found:
             raise StoreCorruptError(
-                f"{self.store!r} ends at position {found}, but position {expected} was acknowledged "
-                f"(it stands in {self.path.name!r}): {expected - found} event(s) are lost. A .wal "
-                f"file cut, deleted or not copied does this. Nothing was changed: put the missing "
+                f"{self.store!r} ends at position {found}, but position {expected} was "
+                f"acknowledged (it stands in {self.path.name!r}): {expected - found} event(s) are "
+                f"lost. A .wal file cut, deleted or not copied does this. Nothing was changed: put the missing "
                 f"file back, or take a backup. To go on without the lost events, "
                 f"delete {self.path.name!r}."
             )
@@ -481,7 +481,9 @@ class _Evidence:
             number = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise StoreFullError(f"The disk is full: {self.store!r} cannot be opened.") from None
+                raise StoreFullError(
+                    f"The disk is full: {self.store!r} cannot be opened."
+                ) from None
             raise NotAStoreError(
                 f"{self.path.name!r} cannot be written beside {self.store!r}: {error.strerror}. "
                 f"Copy the store to a folder of yours."

@@ -504,8 +504,9 @@ class EventStore(Reader):
         ]  # fmt: skip
 
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
+        after = min(expected, _NO_LIMIT)
         rows = self._log.rows(
-            _STREAM, (aggregate_id, min(expected, _NO_LIMIT), _NO_LIMIT, _NO_LIMIT, _naive(_END_OF_TIME))
+            _STREAM, (aggregate_id, after, _NO_LIMIT, _NO_LIMIT, _naive(_END_OF_TIME))
         )
         return ConcurrencyError(aggregate_id, expected, actual, [row[5] for row in rows])
 
