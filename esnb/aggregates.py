@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -19,6 +20,7 @@ from esnb.errors import (
     RejectedError,
     ReplayError,
     SnapshotError,
+    StoreFullError,
 )
 from esnb.events import Event, load_json, new_event
 from esnb.store import Appended, EventStore, Reader
@@ -99,7 +101,7 @@ class Aggregate:
 
     def to_state(self) -> dict[str, Any]:
         """The state as JSON types, for a snapshot: by default all attributes."""
-        return _attributes(self)
+        return attributes_of(self)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
@@ -128,6 +130,8 @@ class Aggregate:
             aggregate_type=self.aggregate_type,
             aggregate_id=book.aggregate_id or None,
             sequence_number=book.version + len(book.pending) + 1,
+            # A copy: an apply that keeps and changes a list of it must not change what is saved.
+            event_data=copy.deepcopy(event.event_data),
         )
         reason = self.refuses(placed)
         if reason is not None:
@@ -157,13 +161,13 @@ class Aggregate:
         return self._book.origin
 
     def __repr__(self) -> str:
-        state = ", ".join(f"{k}={v!r}" for k, v in _attributes(self).items())
+        state = ", ".join(f"{k}={v!r}" for k, v in attributes_of(self).items())
         pending = f", pending {len(self.pending)}" if self.pending else ""
         return f"<{type(self).__name__} {self.aggregate_id} v{self.version}{pending}: {state}>"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = type(self).__new__(type(self))
-        twin.__dict__.update(copy.deepcopy(_attributes(self), memo))
+        twin.__dict__.update(copy.deepcopy(attributes_of(self), memo))
         twin._book = replace(self._book)
         return twin
 
@@ -214,7 +218,7 @@ class Aggregate:
     def _from_snapshot(
         cls, reader: Reader, aggregate_id: str, upto: int | None
     ) -> tuple[Self | None, str]:
-        row = reader.snapshot(aggregate_id, upto, cls.state_version)
+        row = reader.snapshot(aggregate_id, cls.aggregate_type, upto, cls.state_version)
         if row.sequence_number is None or row.state_json is None:
             if row.other_sequence_number is None:
                 return None, ""
@@ -222,7 +226,13 @@ class Aggregate:
                 f"snapshot at {row.other_sequence_number} not used: it has state_version "
                 f"{row.other_state_version}, the code has {cls.state_version}"
             )
-        self = cls.from_state(load_json(row.state_json))
+        try:
+            self = cls.from_state(load_json(row.state_json))
+        except Exception as error:  # whatever it is: the log has the answer too
+            return None, (
+                f"snapshot at {row.sequence_number} not used: from_state failed with "
+                f"{type(error).__name__}: {error}"
+            )
         self._book.version = row.sequence_number
         return self, ""
 
@@ -247,8 +257,10 @@ class Aggregate:
         book.pending, book.version = (), done.version
         if due:
             # Taken from the store and not from this object: somebody may have changed an attribute
-            # outside apply(), and a snapshot would keep that for good.
-            self.take_snapshot(store, book.aggregate_id)
+            # outside apply(), and a snapshot would keep that for good. The events are stored, so a
+            # disk without room for this shortcut is no failure of save().
+            with suppress(StoreFullError):
+                self.take_snapshot(store, book.aggregate_id)
         return done
 
     @classmethod
@@ -335,14 +347,15 @@ def state_of(state: object) -> dict[str, Any]:
         for name, value in vars(kind).items():
             if isinstance(value, list | dict | set) and name not in own and not _is_constant(name):
                 shared[name] = value
-    return copy.deepcopy({**shared, **_attributes(state)})
+    return copy.deepcopy({**shared, **attributes_of(state)})
 
 
 def _is_constant(name: str) -> bool:
     return name.startswith("__") or name.upper() == name
 
 
-def _attributes(state: object) -> dict[str, Any]:
+def attributes_of(state: object) -> dict[str, Any]:
+    """The attributes of any object by name, not copied, without what the package keeps in it."""
     values = {
         name: getattr(state, name)
         for kind in type(state).__mro__

@@ -329,7 +329,9 @@ class Reader:
             until = utc(when) if until is None else min(utc(when), until)
         return Past(self._log, self.clock, self.upcasters, position, until)
 
-    def snapshot(self, aggregate_id: str, upto: int | None, state_version: int) -> SnapshotRow:
+    def snapshot(
+        self, aggregate_id: str, aggregate_type: str, upto: int | None, state_version: int
+    ) -> SnapshotRow:
         """The newest snapshot of `state_version` at or before `upto`; `Aggregate` starts from it.
 
         A view of the past has none: it replays, so that no later state can leak into it.
@@ -343,9 +345,9 @@ class Reader:
                    arg_max(state_json, sequence_number) filter (state_version = $2),
                    max(sequence_number) filter (state_version <> $2),
                    arg_max(state_version, sequence_number) filter (state_version <> $2)
-            from own where sequence_number <= $3
+            from own where sequence_number <= $3 and aggregate_type = $4
             """.replace("= ?)", "= $1)"),
-            (aggregate_id, state_version, _NO_LIMIT if upto is None else upto),
+            (aggregate_id, state_version, _NO_LIMIT if upto is None else upto, aggregate_type),
         )
         return SnapshotRow(*rows[0])
 
