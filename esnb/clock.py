@@ -37,7 +37,8 @@ def utc(value: datetime | str) -> datetime:
                 f"such as '2026-03-02T15:00:00Z'."
             ) from None
     if hasattr(value, "to_pydatetime") and value == value:
-        value = value.floor("us").to_pydatetime()  # of pandas: the log counts microseconds
+        # A time of pandas counts nanoseconds, the log microseconds.
+        value = value.floor("us").to_pydatetime()  # type: ignore[attr-defined]
     if not isinstance(value, datetime) or value != value:
         raise NaiveTimeError(
             f"{value!r} is a {type(value).__name__}, not a time. Give a datetime or ISO 8601 text."
