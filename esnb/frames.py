@@ -1,7 +1,7 @@
-"""Tables become events: a whole DataFrame is checked, ordered, numbered and stored in one transaction.
+"""Tables become events: a whole DataFrame is checked, ordered, numbered, stored in one transaction.
 
-pandas finds the bad rows, so that they can be named; DuckDB writes the JSON and numbers the
-streams, column by column rather than row by row.
+pandas finds the bad rows, so that they can be named, and numbers the others; DuckDB writes the JSON
+and the ids. All of it goes column by column, never row by row.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def append_frame(
 ) -> tuple[int, int, bool]:
     """Append the rows of a DataFrame, all or none; returns (rows, position, duplicate).
 
-    `aggregate_id`, `event_type`, `occurred_at` name columns; `aggregate_type` names one or is itself
-    the type of all. `data` is None (every other column becomes a key of event_data), a list of
-    columns, or one column that holds ready dicts or JSON text; `metadata` is such a column too.
+    `aggregate_id`, `event_type`, `occurred_at` name columns; `aggregate_type` names one or is
+    itself the type of all. `data` is None (every other column becomes a key of event_data), a list
+    of columns, or one column that holds ready dicts or JSON text; `metadata` is such a column too.
     Missing values become null. Rows are put in order of `occurred_at` (ties keep their order), and
     each aggregate's events are numbered in that order. Times without a zone need `timezone`, the
     IANA name of the zone they were read off in. Without `event_id`, ids are derived from the
@@ -61,8 +61,8 @@ def append_frame(
     must be new) or ANY. `progress` shows a bar; None shows it from 200,000 rows on.
 
     Raises `BadRowsError` with row, column and value, `InvalidEventError` for arguments that do not
-    fit, `ConcurrencyError` for an aggregate that exists, `DuplicateEventError` for a part that is stored
-    already. In each case nothing is loaded.
+    fit, `ConcurrencyError` for an aggregate that exists, `DuplicateEventError` for a part that is
+    stored already. In each case nothing is loaded.
     """
     _check_columns(frame, [aggregate_id, event_type, occurred_at, metadata, event_id], data)
     if frame.empty:
@@ -70,143 +70,199 @@ def append_frame(
     must_be_new = expected_version == 0 and not isinstance(expected_version, bool)
     if not must_be_new and repr(expected_version) != "ANY":
         raise InvalidEventError(
-            f"expected_version of a table is 0 (all aggregates are new) or ANY, found {expected_version!r}."
+            f"expected_version of a table is 0 (all aggregates are new) or ANY, "
+            f"found {expected_version!r}."
         )
-    problems = _Problems()
-    batch: dict[str, Any] = {
-        "aggregate_id": _names(frame[aggregate_id], problems),
-        "event_type": _names(frame[event_type], problems),
-        "occurred_at": _times(frame[occurred_at], timezone, problems),
-        "aggregate_type": (
-            _names(frame[aggregate_type], problems)
-            if aggregate_type in frame.columns
-            else aggregate_type
-        ),
-    }
     if not isinstance(aggregate_type, str) or not aggregate_type.strip():
         raise InvalidEventError(f"aggregate_type is a column or a text, found {aggregate_type!r}.")
+    problems = _Problems()
+    table = _Table(int(event_version))
+    table.names["aggregate_id"] = _names(frame[aggregate_id], problems)
+    table.names["event_type"] = _names(frame[event_type], problems)
+    times = _times(frame[occurred_at], timezone, problems)
+    table.names["aggregate_type"] = (
+        _names(frame[aggregate_type], problems)
+        if aggregate_type in frame.columns
+        else _constant(aggregate_type, len(frame))
+    )
     if isinstance(data, str):
-        batch["data"], data_sql = _objects(frame[data], problems), "data"
+        table.values["data"], table.data_sql = _objects(frame[data], problems), "data::json"
     else:
         used = {aggregate_id, event_type, occurred_at, aggregate_type, metadata, event_id}
         names = [c for c in frame.columns if c not in used] if data is None else data
         parts = []
         for number, name in enumerate(names):
             expression, values = _value(frame[name], f"data_{number}", problems)
-            batch[f"data_{number}"] = values
+            table.values[f"data_{number}"] = values
             parts.append(f"{_quoted(str(name))}, {expression}")
-        data_sql = f"json_object({', '.join(parts)})"
-    batch["metadata"] = "{}" if metadata is None else _objects(frame[metadata], problems)
+        table.data_sql = f"json_object({', '.join(parts)})"
+    if metadata is not None:
+        table.values["metadata"] = _objects(frame[metadata], problems)
+        table.metadata_sql = "metadata::json"
     if event_id is not None:
-        batch["event_id"] = _ids(frame[event_id], problems)
+        table.values["given_id"] = _ids(frame[event_id], problems)
+        table.id_sql = "given_id::uuid"
     problems.raise_any()
-    table = pd.DataFrame(batch)
-    show = len(table) >= _QUIET_BELOW if progress is None else progress
+    table.put_in_order(times.to_numpy())
+    types = table.types_of_aggregates()
+    show = len(frame) >= _QUIET_BELOW if progress is None else progress
     with log.transaction() as cursor:
-        earlier = _number(cursor, table, data_sql, event_id is not None, event_version, problems)
+        for column in ("data", "metadata"):
+            if column in table.values:
+                _check_objects(cursor, table.values[column], problems)
+        problems.raise_any()
+        heads = log.heads()
+        ids = table.names["aggregate_id"][1].tolist()
+        versions = np.array([heads.get(name, (0, ""))[0] for name in ids], dtype=np.int64)
+        earlier = _stored_already(cursor, table, versions > 0)
         if earlier:
-            return len(table), earlier, True
-        _refuse_known(cursor, must_be_new)
+            return len(frame), earlier, True
+        _refuse_known(ids, types, heads, must_be_new)
         now = max(utc(clock.now()), log.last_recorded)
-        _insert(cursor, log.position, now, len(table), show)
-    log.stored(log.position + len(table), now)
-    log.forget_heads()
-    return len(table), log.position, False
+        _insert(cursor, table, versions, log.position, now, show)
+    log.stored(log.position + len(frame), now)
+    versions += np.bincount(table.streams, minlength=len(ids))
+    heads.update(zip(ids, zip(versions.tolist(), types, strict=True), strict=True))
+    return len(frame), log.position, False
 
 
-def _number(
-    cursor: duckdb.DuckDBPyConnection, table: pd.DataFrame, data_sql: str, ids_given: bool,
-    event_version: int, problems: _Problems,
-) -> int:  # fmt: skip
-    """Order and number the rows in a temporary table; the last position if all are stored already."""
-    cursor.register("esnb_rows", table.assign(row=np.arange(len(table))))
-    cursor.execute(
-        f"""
-        create temp table esnb_load as
-        with typed as (
-            select row, aggregate_id, aggregate_type, event_type, occurred_at,
-                   ({data_sql})::varchar as event_data, metadata::varchar as metadata,
-                   {"event_id" if ids_given else "null"} as given_id,
-                   row_number() over (order by occurred_at, row) as n,
-                   row_number() over (partition by aggregate_id order by occurred_at, row) as k
-            from esnb_rows
-        )
-        select *, {int(event_version)} as event_version,
-               coalesce(given_id, {_DERIVED_ID})::uuid as event_id
-        from typed
+class _Table:
+    """The checked columns, and the SQL that makes the columns of `events` from them.
+
+    `names` are columns of text that repeats: a code for each row, and the text of each code.
+    `values` are the others, as they came. `order` says in which order the rows are read.
+    """
+
+    def __init__(self, event_version: int) -> None:
+        self.event_version = event_version
+        self.names: dict[str, tuple[Any, Any]] = {}
+        self.values: dict[str, pd.Series[Any]] = {}
+        self.data_sql = ""
+        self.metadata_sql = "'{}'::json"
+        self.id_sql = _DERIVED_ID
+
+    @property
+    def streams(self) -> Any:
+        """The code of each row's aggregate."""
+        return self.names["aggregate_id"][0]
+
+    def put_in_order(self, times: Any) -> None:
+        """Order the rows by time, and number those of each aggregate, from 1."""
+        # In numpy, not with window functions: sorting numbers is far cheaper than sorting rows.
+        self.times = times
+        self.order = np.argsort(times, kind="stable")
+        streams = self.streams[self.order]
+        self.k = pd.Series(streams).groupby(streams, sort=False).cumcount().to_numpy() + 1
+
+    def types_of_aggregates(self) -> list[str]:
+        """The aggregate type of each aggregate, in the order of the codes."""
+        codes, types = self.names["aggregate_type"]
+        ids = self.names["aggregate_id"][1]
+        if len(types) == 1:
+            return [types[0]] * len(ids)
+        pairs = pd.DataFrame({"stream": self.streams, "type": codes}).drop_duplicates()
+        if len(pairs) > len(ids):
+            mixed = pairs["stream"][pairs["stream"].duplicated()].iloc[0]
+            raise InvalidEventError(
+                f"{ids[mixed]!r} has several aggregate types. It keeps one for ever."
+            )
+        return list(types.take(pairs.sort_values("stream")["type"].to_numpy()))
+
+    def part(self, places: Any) -> pd.DataFrame:
+        """The rows at these places of the order: `n` is the place in the frame's log, from 1."""
+        rows = self.order[places]
+        columns: dict[str, Any] = {"n": places + 1, "k": self.k[places]}
+        columns["occurred_at"] = self.times[rows]
+        columns |= {name: text.take(codes[rows]) for name, (codes, text) in self.names.items()}
+        columns |= {name: values.array.take(rows) for name, values in self.values.items()}
+        return pd.DataFrame(columns)
+
+    def typed(self) -> str:
+        """The query that reads a part, registered as esnb_part, with the types of `events`."""
+        return f"""
+            select *, {self.id_sql} as event_id
+            from (select *, {_CONTENT} as h
+                  from (select *, {self.data_sql} as event_data from esnb_part))
         """
-    )
-    cursor.unregister("esnb_rows")
-    bad = cursor.execute(
-        "select row, event_data, metadata from esnb_load where "
-        "case when json_valid(event_data) then json_type(event_data) <> 'OBJECT' else true end or "
-        "case when json_valid(metadata) then json_type(metadata) <> 'OBJECT' else true end order by row"
-    ).fetchall()
-    for row, data, _ in bad:
-        problems.add(row, "data or metadata", data, "is not a JSON object")
-    problems.raise_any()
-    mixed = cursor.execute(
-        "select aggregate_id from esnb_load group by 1 having count(distinct aggregate_type) > 1 limit 1"
-    ).fetchall()
-    if mixed:
-        raise InvalidEventError(
-            f"{mixed[0][0]!r} has several aggregate types. It keeps one for ever."
-        )
-    known, last = cursor.execute(
-        "select count(*), max(e.position) from esnb_load l join events e "
-        "on e.aggregate_id = l.aggregate_id and e.event_id = l.event_id"
+
+
+# Version 8 of RFC 9562 is the one for ids made by a rule of one's own. DuckDB leaves out what a
+# query does not use, so the md5 costs nothing where ids are given.
+_CONTENT = "md5(concat_ws(chr(31), aggregate_id, k, event_type, occurred_at, event_data))"
+_DERIVED_ID = "(left(h, 12) || '8' || substr(h, 14, 3) || '8' || substr(h, 18))::uuid"
+
+
+def _stored_already(cursor: duckdb.DuckDBPyConnection, table: _Table, known: Any) -> int:
+    """The last position if all rows are stored already, 0 if none is; an error for a part."""
+    places = np.flatnonzero(known[table.streams[table.order]])
+    if not len(places):
+        return 0
+    cursor.register("esnb_part", table.part(places))
+    stored, last = cursor.execute(
+        f"select count(*), max(e.position) from ({table.typed()}) t join events e "
+        "on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id"
     ).fetchall()[0]
-    if known and known < len(table):
+    cursor.unregister("esnb_part")
+    if stored and stored < len(table.order):
         raise DuplicateEventError(
-            f"{known} of the {len(table)} rows are stored already, the others are not. Load only "
-            f"the new rows, with expected_version=ANY and an event_id column."
+            f"{stored} of the {len(table.order)} rows are stored already, the others are not. Load "
+            f"only the new rows, with expected_version=ANY and an event_id column."
         )
     return last or 0
 
 
-# Version 8 of RFC 9562 is the one for ids made by a rule of one's own.
-_DERIVED_ID = """(
-    select left(h, 12) || '8' || substr(h, 14, 3) || '8' || substr(h, 18)
-    from (select md5(concat_ws(chr(31), aggregate_id, k, event_type, occurred_at, event_data)) as h)
-)"""
-
-
-def _refuse_known(cursor: duckdb.DuckDBPyConnection, must_be_new: bool) -> None:
-    cursor.execute(
-        "create temp table esnb_heads as select aggregate_id, max(sequence_number) as version, "
-        "any_value(aggregate_type) as aggregate_type from events "
-        "where aggregate_id in (select aggregate_id from esnb_load) group by 1"
-    )
-    rows = cursor.execute("select * from esnb_heads order by aggregate_id limit 1").fetchall()
-    if rows and must_be_new:
-        raise ConcurrencyError(rows[0][0], 0, rows[0][1], ["(found while loading a table)"])
-    clash = cursor.execute(
-        "select h.aggregate_id, h.aggregate_type, l.aggregate_type from esnb_heads h "
-        "join esnb_load l using (aggregate_id) where l.aggregate_type <> h.aggregate_type limit 1"
-    ).fetchall()
-    if clash:
-        raise InvalidEventError(
-            f"{clash[0][0]!r} is stored as {clash[0][1]!r}, not {clash[0][2]!r}."
-        )
+def _refuse_known(
+    ids: list[str], types: list[str], heads: dict[str, tuple[int, str]], must_be_new: bool
+) -> None:
+    if not heads:
+        return
+    pairs = zip(ids, types, strict=True)
+    known = [(name, kind, *heads[name]) for name, kind in pairs if name in heads]
+    if known and must_be_new:
+        name, _, version, _ = min(known)
+        raise ConcurrencyError(name, 0, version, ["(found while loading a table)"])
+    for name, kind, _, stored in known:
+        if kind != stored:
+            raise InvalidEventError(f"{name!r} is stored as {stored!r}, not {kind!r}.")
 
 
 def _insert(
-    cursor: duckdb.DuckDBPyConnection, position: int, now: datetime, count: int, show: bool
-) -> None:
+    cursor: duckdb.DuckDBPyConnection, table: _Table, versions: Any, position: int,
+    now: datetime, show: bool,
+) -> None:  # fmt: skip
+    count = len(table.order)
     bar = tqdm(total=count, unit=" events", disable=not show, leave=False)
+    # In parts, so that the bar moves and no second copy of the whole frame is made.
     for start in range(0, count, _CHUNK):
-        stop = min(start + _CHUNK, count)
+        places = np.arange(start, min(start + _CHUNK, count))
+        part = table.part(places)
+        part["version"] = versions[table.streams[table.order[places]]]
+        cursor.register("esnb_part", part)
         cursor.execute(
-            "insert into events select $1 + n, event_id, l.aggregate_type, aggregate_id, "
-            "coalesce(h.version, 0) + k, event_type, event_version, event_data::json, "
-            "metadata::json, occurred_at, $2 from esnb_load l left join esnb_heads h using (aggregate_id) "
-            "where n > $3 and n <= $4 order by n",
-            [position, now.astimezone(UTC).replace(tzinfo=None), start, stop],
+            "insert into events select $1 + n, event_id, aggregate_type, aggregate_id, "
+            f"version + k, event_type, {table.event_version}, event_data, {table.metadata_sql}, "
+            f"occurred_at, $2 from ({table.typed()})",
+            [position, now.astimezone(UTC).replace(tzinfo=None)],
         )
-        bar.update(stop - start)
-    cursor.execute("drop table esnb_load")
-    cursor.execute("drop table esnb_heads")
+        bar.update(len(places))
+    cursor.unregister("esnb_part")
     bar.close()
+
+
+def _check_objects(
+    cursor: duckdb.DuckDBPyConnection, series: pd.Series[Any], problems: _Problems
+) -> None:
+    """Name the rows whose text is no JSON object."""
+    cursor.register(
+        "esnb_texts", pd.DataFrame({"text": series.array, "row": np.arange(len(series))})
+    )
+    bad = cursor.execute(
+        "select row, text from esnb_texts where "
+        "case when json_valid(text) then json_type(text) <> 'OBJECT' else true end order by row"
+    ).fetchall()
+    cursor.unregister("esnb_texts")
+    for row, text in bad:
+        problems.add(row, str(series.name), text, "is not a JSON object")
 
 
 class _Problems:
@@ -242,26 +298,36 @@ def _check_columns(
     missing = [n for n in wanted if n not in frame.columns]
     if missing:
         raise InvalidEventError(
-            f"The table has no column {missing[0]!r}. It has: {', '.join(map(repr, frame.columns))}."
+            f"The table has no column {missing[0]!r}. "
+            f"It has: {', '.join(map(repr, frame.columns))}."
         )
     if not frame.columns.is_unique:
         raise InvalidEventError("Two columns of the table have the same name. Rename one.")
 
 
-def _names(series: pd.Series[Any], problems: _Problems) -> Any:
+def _names(series: pd.Series[Any], problems: _Problems) -> tuple[Any, Any]:
+    """A column of names as a code for each row, and the text of each code."""
     problems.where(series.isna(), series, "is missing")
-    if series.dtype.kind in "iu":
-        return series.astype(str)
     if series.dtype.kind in "fbMmc":
         problems.where(
             series.notna(), series, f"is {series.dtype}; make it text first, astype(str)"
         )
-        return series
-    present = series.notna()
-    is_text = series.map(lambda v: isinstance(v, str)).astype(bool)
-    problems.where(present & ~is_text, series, "is not text")
-    problems.where(present & is_text & (series.astype(str).str.strip() == ""), series, "is empty")
-    return series.astype(str)
+    elif series.dtype.kind not in "iu" and not isinstance(series.dtype, pd.StringDtype):
+        series = series.astype(object)
+        is_text = series.map(lambda v: isinstance(v, str)).astype(bool)
+        problems.where(series.notna() & ~is_text, series, "is not text")
+        series = series.where(is_text)
+    # Names repeat: what is asked of each name below is asked once, not once a row.
+    codes, names = pd.factorize(series)
+    texts = pd.Series(names).astype(str)
+    empty = np.append(texts.str.strip() == "", False)  # the last is for code -1, a missing name
+    problems.where(empty[codes], series, "is empty")
+    return codes, texts.array
+
+
+def _constant(text: str, count: int) -> tuple[Any, Any]:
+    """One name for all rows; the codes take no memory."""
+    return np.broadcast_to(np.intp(0), count), pd.Series([text], dtype=str).array
 
 
 def _times(series: pd.Series[Any], timezone: str | None, problems: _Problems) -> Any:
@@ -311,9 +377,7 @@ def _parsed(series: pd.Series[Any], timezone: str | None, problems: _Problems) -
             raise InvalidEventError(
                 f"Column {series.name!r} mixes times with and without a zone. Make them all aware."
             )
-    return pd.Series(
-        pd.to_datetime(pd.Index(values), utc=None), index=series.index, name=series.name
-    )
+    return pd.Series(pd.to_datetime(pd.Index(values)), index=series.index, name=series.name)
 
 
 def _value(series: pd.Series[Any], column: str, problems: _Problems) -> tuple[str, Any]:
@@ -358,7 +422,7 @@ def _value(series: pd.Series[Any], column: str, problems: _Problems) -> tuple[st
 
 
 def _objects(series: pd.Series[Any], problems: _Problems) -> Any:
-    """A column of dicts or JSON text as JSON text; whether text is JSON, the engine checks later."""
+    """A column of dicts or JSON text as JSON text; whether text is JSON, the engine checks."""
     if isinstance(series.dtype, pd.StringDtype) and not series.isna().any():
         return series
     texts: list[str] = []
@@ -383,5 +447,5 @@ def _ids(series: pd.Series[Any], problems: _Problems) -> Any:
 
 
 def _quoted(name: str) -> str:
-    """A column name as an SQL text literal: the one place where a name, not a value, enters a query."""
+    """A column name as an SQL text literal: the one place where a name enters a query."""
     return "'" + name.replace("'", "''") + "'"
