@@ -37,7 +37,7 @@ class Account(Aggregate):
 
     def credit(self, amount: int, reason: str, *, actor: str = "support") -> None:
         """Add store credit, in cents."""
-        self.record("CreditAdded", amount=whole(amount, "amount"), reason=text(reason, "reason"),
+        self.record("CreditAdded", amount=whole(amount, "amount"), reason=reason,
                     metadata=audit(actor, reason))
 
     def spend(self, amount: int, order: str, *,

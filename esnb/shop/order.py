@@ -118,12 +118,12 @@ class Order(Aggregate):
 
     def cancel(self, reason: str, *, actor: str | None = None) -> None:
         """Call the order off; what was paid is given back by refund()."""
-        self.record("OrderCancelled", reason=text(reason, "reason"),
+        self.record("OrderCancelled", reason=reason,
                     metadata=self._audit(actor, reason))
 
     def refund(self, amount: int, reason: str, *, actor: str = "support") -> None:
         """Give back a part or all of what was paid, in cents."""
-        self.record("RefundIssued", amount=whole(amount, "amount"), reason=text(reason, "reason"),
+        self.record("RefundIssued", amount=whole(amount, "amount"), reason=reason,
                     metadata=audit(actor, reason))
 
     def refuses(self, event: Event) -> str | None:
