@@ -102,27 +102,28 @@ def append_frame(
     if event_id is not None:
         table.values["given_id"] = _ids(frame[event_id], problems)
         table.id_sql = "given_id::uuid"
+    for column in ("data", "metadata"):
+        if column in table.values:
+            _check_objects(log, table.values[column], problems)
     problems.raise_any()
     table.put_in_order(times.to_numpy())
     types = table.types_of_aggregates()
     show = len(frame) >= _QUIET_BELOW if progress is None else progress
-    with log.transaction() as cursor:
-        for column in ("data", "metadata"):
-            if column in table.values:
-                _check_objects(cursor, table.values[column], problems)
-        problems.raise_any()
+    # One `writing` around all of it: no other append may come between the commit and the heads.
+    with log.writing():
         heads = log.heads()
         ids = table.names["aggregate_id"][1].tolist()
         versions = np.array([heads.get(name, (0, ""))[0] for name in ids], dtype=np.int64)
-        earlier = _stored_already(cursor, table, versions > 0)
+        earlier = _stored_already(log, table, versions > 0)
         if earlier:
             return len(frame), earlier, True
         _refuse_known(ids, types, heads, must_be_new)
         now = max(utc(clock.now()), log.last_recorded)
-        _insert(cursor, table, versions, log.position, now, show)
-    log.stored(log.position + len(frame), now)
-    versions += np.bincount(table.streams, minlength=len(ids))
-    heads.update(zip(ids, zip(versions.tolist(), types, strict=True), strict=True))
+        with log.transaction(of_events=True) as cursor:
+            _insert(cursor, table, versions, log.position, now, show)
+        versions += np.bincount(table.streams, minlength=len(ids))
+        heads.update(zip(ids, zip(versions.tolist(), types, strict=True), strict=True))
+        log.stored(log.position + len(frame), now)
     return len(frame), log.position, False
 
 
@@ -192,17 +193,18 @@ _CONTENT = "md5(concat_ws(chr(31), aggregate_id, k, event_type, occurred_at, eve
 _DERIVED_ID = "(left(h, 12) || '8' || substr(h, 14, 3) || '8' || substr(h, 18))::uuid"
 
 
-def _stored_already(cursor: duckdb.DuckDBPyConnection, table: _Table, known: Any) -> int:
+def _stored_already(log: Log, table: _Table, known: Any) -> int:
     """The last position if all rows are stored already, 0 if none is; an error for a part."""
     places = np.flatnonzero(known[table.streams[table.order]])
     if not len(places):
         return 0
-    cursor.register("esnb_part", table.part(places))
-    stored, last = cursor.execute(
-        f"select count(*), max(e.position) from ({table.typed()}) t join events e "
-        "on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id"
-    ).fetchall()[0]
-    cursor.unregister("esnb_part")
+    with log.translated():
+        cursor = log.cursor()
+        cursor.register("esnb_part", table.part(places))
+        stored, last = cursor.execute(
+            f"select count(*), max(e.position) from ({table.typed()}) t join events e "
+            "on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id"
+        ).fetchall()[0]
     if stored and stored < len(table.order):
         raise DuplicateEventError(
             f"{stored} of the {len(table.order)} rows are stored already, the others are not. Load "
@@ -249,18 +251,16 @@ def _insert(
     bar.close()
 
 
-def _check_objects(
-    cursor: duckdb.DuckDBPyConnection, series: pd.Series[Any], problems: _Problems
-) -> None:
+def _check_objects(log: Log, series: pd.Series[Any], problems: _Problems) -> None:
     """Name the rows whose text is no JSON object."""
-    cursor.register(
-        "esnb_texts", pd.DataFrame({"text": series.array, "row": np.arange(len(series))})
-    )
-    bad = cursor.execute(
-        "select row, text from esnb_texts where "
-        "case when json_valid(text) then json_type(text) <> 'OBJECT' else true end order by row"
-    ).fetchall()
-    cursor.unregister("esnb_texts")
+    texts = pd.DataFrame({"text": series.array, "row": np.arange(len(series))})
+    with log.translated():
+        cursor = log.cursor()
+        cursor.register("esnb_texts", texts)
+        bad = cursor.execute(
+            "select row, text from esnb_texts where case when json_valid(text) "
+            "then json_type(text) <> 'OBJECT' else true end order by row"
+        ).fetchall()
     for row, text in bad:
         problems.add(row, str(series.name), text, "is not a JSON object")
 
