@@ -348,11 +348,11 @@ class History(Generic[F]):
         self, before: Sequence[bytes], empty: dict[str, Any], traces: Sequence[dict[str, Any]],
         last: F,
     ) -> None:  # fmt: skip
-        for event, data in zip(self.events, before, strict=True):
+        for number, (event, data) in enumerate(zip(self.events, before, strict=True), start=1):
             if orjson.dumps(event.event_data) != data:
                 where = diff_states(orjson.loads(data), event.event_data).paths
                 raise ImpureApplyError(
-                    f"{self.kind.__name__}.apply changed the data of event {event.sequence_number} "
+                    f"{self.kind.__name__}.apply changed the data of event {number} "
                     f"({event.event_type}) at {', '.join(where)}: the state shares a list or dict "
                     f"with the event. An event is a fact: keep a copy, as in list(event.data[...])."
                 )
