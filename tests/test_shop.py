@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esnb import EventStore, LessonClock, RejectedError, new_event, replay, shop, state_of
+from esnb import EventStore, History, LessonClock, RejectedError, new_event, replay, shop, state_of
 from esnb.clock import utc
 from esnb.events import Event
 from esnb.shop import Account, Order, Summary, examples, item
@@ -592,6 +592,29 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     # A second run over the same store finds all of it there.
     shop.simulate(again, seed=11)
     assert again.position == simulated(11)[1].events
+
+
+def test_a_bisect_finds_the_voucher_too_many() -> None:
+    (id_,) = shop.sample_summary().stories["vouchers"].orders
+    found = History(shop.sample(), Order, id_).first(lambda order: order.total < 0)
+    assert found is not None
+    assert (found.number, found.event.data["sku"]) == (12, "VOUCHER-15")
+    assert found.event.metadata == {"actor": "promotions", "reason": "basket reached 50.00"}
+
+
+def test_a_monster_of_an_order_is_loaded_from_its_snapshot() -> None:
+    with EventStore() as store:
+        order = store.new(Order, "order-1")
+        order.place("ada", [MUG])
+        for _ in range(103):
+            order.add_item("PEN-FINE", 1, 320)
+        store.save(order)
+        order.pay()
+        store.save(order)
+        loaded = store.load(Order, "order-1")
+        assert (loaded.origin.snapshot, loaded.origin.replayed) == (104, 1)
+        assert state_of(loaded) == state_of(replay(Order, store.events("order-1")))
+        assert loaded.paid == 1900 + 103 * 320
 
 
 def test_the_log_is_cut_at_its_end() -> None:
