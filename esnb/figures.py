@@ -40,13 +40,13 @@ from esnb.events import Event
 INK, PAPER, GREY, SOFT = "#1a1a1a", "#ffffff", "#e4e4e4", "#767676"
 ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, PURPLE, VERMILION = "#0072b2", "#cc79a7", "#d55e00"
-SIZE, MONO = 13, "DejaVu Sans Mono"  # points: readable from the last row
+SIZE, SANS, MONO = 13, "DejaVu Sans", "DejaVu Sans Mono"  # points: readable from the last row
 
 # The ends of an arrow: at the points given, and of a size that no setting of the user changes.
 _END: Any = {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 15}
 
 RC: Any = {
-    "font.family": "DejaVu Sans", "font.size": SIZE, "axes.labelsize": SIZE, "figure.dpi": 100,
+    "font.family": SANS, "font.size": SIZE, "axes.labelsize": SIZE, "figure.dpi": 100,
     "xtick.labelsize": SIZE - 1, "ytick.labelsize": SIZE - 1, "lines.linewidth": 2.4,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "text.color": INK,
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
@@ -130,7 +130,9 @@ def chart(width: float = 8.0, height: float = 3.6) -> Axes:
 
 def note(ax: Axes, x: float, y: float, text: str, **options: Any) -> Axes:
     """A direct label, in place of a legend; options as in `Axes.text`."""
-    ax.text(x, y, text, **{"fontsize": SIZE, "color": INK, "va": "center", **options})
+    ax.text(
+        x, y, text, **{"family": SANS, "fontsize": SIZE, "color": INK, "va": "center", **options}
+    )
     return ax
 
 
@@ -151,7 +153,7 @@ def stream(
     low, high = ax.get_xlim()
     ax.set_xlim(min(low, 0.3), max(high, (max(places) if places else 1) + 0.7))
     size = _mark_size(ax)
-    start, end = min([0.5, *places]), max([1, *places]) + 0.6
+    start, end = min(places, default=1) - 0.5, max(places, default=1) + 0.6
     ax.annotate(
         "",
         (end, y),
@@ -174,6 +176,7 @@ def stream(
                 ha="center",
                 va="top",
                 fontsize=SIZE - 2,
+                family=SANS,
                 color=INK,
                 alpha=max(alpha, 0.45),
             )
@@ -333,6 +336,7 @@ def _event(ax: Axes, x: float, y: float, kind: str, size: float, alpha: float) -
             ha="center",
             va="center_baseline",
             fontsize=0.4 * size,
+            family=SANS,
             weight="bold",
             color=ink,
             alpha=alpha,

@@ -101,7 +101,8 @@ def test_the_same_drawing_gives_the_same_bytes():
 
 def test_the_users_settings_do_not_reach_a_figure_and_are_left_alone():
     plain = figures.png(everything())
-    with mpl.rc_context({"figure.facecolor": "black", "font.size": 5, "text.color": "white"}):
+    mine = {"figure.facecolor": "black", "font.size": 5, "text.color": "white"}
+    with mpl.rc_context({**mine, "font.family": "serif"}):
         assert figures.png(everything()) == plain
         assert mpl.rcParams["font.size"] == 5
 
