@@ -370,6 +370,13 @@ def attributes_of(state: object) -> dict[str, Any]:
 def _empty(kind: type[F]) -> F:
     try:
         return kind()
+    except AttributeError as error:
+        if "no setter" not in str(error):
+            raise
+        raise ReplayError(
+            f"{kind.__name__}() sets an attribute that every Aggregate has already ({error}). "
+            f"The names aggregate_id, version, pending and origin are taken: choose another one."
+        ) from None
     except TypeError as error:
         raise ReplayError(
             f"{kind.__name__}() must make the empty state without arguments: {error}. "
