@@ -186,7 +186,7 @@ class History(Generic[F]):
         return len(self.events)
 
     def __repr__(self) -> str:
-        name = self.events[0].aggregate_id if self.events else "empty"
+        name = self.events[0].aggregate_id or "loose events" if self.events else "empty"
         return f"<History of {name}: {len(self)} events, states 0 to {len(self)}>"
 
     def at(self, when: int | datetime | str) -> F:

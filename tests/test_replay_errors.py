@@ -37,3 +37,8 @@ def test_an_event_changed_by_apply_is_named_by_number_also_without_a_store():
 def test_a_reason_that_ends_in_a_full_stop_gets_no_second_one():
     with pytest.raises(ReplayError, match=r"RejectedError: At most ten\. The event is a fact"):
         replay(Refusing, [new_event("Placed")])
+
+
+def test_a_history_without_a_store_does_not_call_itself_none():
+    assert repr(History.of([], Refusing)) == "<History of empty: 0 events, states 0 to 0>"
+    assert "loose events" in repr(History.of([new_event("Placed", items=[])], Sharing))
