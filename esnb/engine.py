@@ -74,13 +74,16 @@ create trigger events_refuse_delete after delete on events for each statement
 
 _INSERT_ONE = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
-# Lists become rows. The columns that all events of one append share are plain parameters.
+# A column is one text, and its values are parted by the character 0, which stands in no type name
+# and in no JSON: DuckDB takes one long text in half the time of a list. The columns that all events
+# of one append share are plain parameters.
 _INSERT_MANY = """
 insert into events
-select unnest(range(?::bigint, ?::bigint)), unnest(?::uuid[]), ?, ?,
-       unnest(range(?::bigint, ?::bigint)), unnest(?::varchar[]),
-       unnest(?::integer[]), unnest(?::varchar[])::json,
-       unnest(?::varchar[])::json, unnest(?::timestamp[]), ?::timestamp
+select unnest(range($1::bigint, $1::bigint + $2::bigint)), unnest(string_split($3, chr(0)))::uuid,
+       $4, $5, unnest(range($6::bigint, $6::bigint + $2::bigint)),
+       unnest(string_split($7, chr(0))), unnest(string_split($8, chr(0)))::integer,
+       unnest(string_split($9, chr(0)))::json, unnest(string_split($10, chr(0)))::json,
+       unnest(string_split($11, chr(0)))::timestamp, $12::timestamp
 """
 
 _open_files: weakref.WeakValueDictionary[str, Log] = weakref.WeakValueDictionary()
@@ -220,14 +223,17 @@ class Log:
             raise
 
     def _insert_many(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        first = rows[0]
-        count = len(rows)
+        position, _, kind, aggregate_id, version, *_, recorded_at = rows[0]
         columns = list(zip(*rows, strict=True))
+        texts = [
+            [f"{event_id.int:032x}" for event_id in columns[1]], columns[5], map(str, columns[6]),
+            columns[7], columns[8], map(str, columns[9]),
+        ]  # fmt: skip
+        ids, *others = map("\0".join, texts)
         self._writer.execute(
             _INSERT_MANY,
-            [first[0], first[0] + count, [str(i) for i in columns[1]], first[2], first[3],
-             first[4], first[4] + count, *(list(columns[n]) for n in (5, 6, 7, 8, 9)), first[10]],
-        )  # fmt: skip
+            [position, len(rows), ids, kind, aggregate_id, version, *others, recorded_at],
+        )
 
     def stored(self, position: int, recorded_at: datetime) -> None:
         """Note in memory, and beside the file, that the log is committed up to `position`."""

@@ -146,7 +146,8 @@ def dump_json(value: Any, where: str) -> str:
             f"{where} must be a mapping of names to values, found {type(value).__name__}."
         )
     try:
-        _check(value, where)
+        if not _is_json(value):
+            _check(value, where)
         return orjson.dumps(value).decode()
     except (RecursionError, orjson.JSONEncodeError):
         raise InvalidEventError(
@@ -165,8 +166,26 @@ def copy_json(value: Any, where: str) -> Json:
     return copied
 
 
-def _check(value: Any, path: str) -> None:
+def _is_json(value: Any) -> bool:
     # orjson alone would not do: it writes NaN as null and a UUID or an enum as text, silently.
+    # The verdict alone is much cheaper than `_check`, which also writes down the path.
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _is_text(value)
+    if kind is int:
+        return -_INT64 <= value < _INT64
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not _is_json(key) or not _is_json(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(map(_is_json, value))
+    return value is None or kind is bool or (kind is float and math.isfinite(value))
+
+
+def _check(value: Any, path: str) -> None:
+    """Find what is no JSON and raise the error that names its path."""
     kind = type(value)
     if value is None or kind is bool:
         return
