@@ -104,7 +104,8 @@ def clean_environ(env: Path) -> dict[str, str]:
 
 def fingerprint(locks: list[Path]) -> str:
     """What an environment depends on: the locks, this Python, this folder, the recipe."""
-    parts = [path.read_bytes() for path in locks]
+    # Comments do not count: the lock says in them which package asked for which.
+    parts = [re.sub(rb"(?m)^ *#.*\n", b"", path.read_bytes()) for path in locks]
     parts += [text.encode() for text in (sys.version, str(ROOT), RECIPE)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
