@@ -328,9 +328,10 @@ def apply_to(state: Foldable, event: Event) -> None:
         state.apply(event)
     except Exception as error:
         where = f"event {event.sequence_number}" if event.sequence_number else "an event"
+        cause = f"{type(error).__name__}: {error}".rstrip(".")
         raise ReplayError(
             f"{type(state).__name__}.apply failed on {where} of {event.aggregate_id or '(none)'!r}"
-            f", {event.event_type} {event.event_data!r:.120}: {type(error).__name__}: {str(error).rstrip('.')}. "
+            f", {event.event_type} {event.event_data!r:.120}: {cause}. "
             f"The event is a fact and stays; mend apply, or the upcaster of this event type."
         ) from error
 
