@@ -33,7 +33,7 @@ from esnb.errors import (
 from esnb.events import Event, dump_json
 from esnb.store import Reader, Result, event_from_row, select_only
 
-BATCH = 250_000
+BATCH = 1_000_000
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _COLUMNS = (
@@ -325,14 +325,12 @@ class Projector:
             ).df()  # fmt: skip
 
     def verify(self) -> bool:
-        """Compare the read model with one built afresh from the log, row by row."""
+        """Compare the table that `df()` shows with one built afresh from the log, row by row."""
+        table = next(iter(self.projection.tables))
         with self._lock:
             twin = Projector(self.store.as_of(self._position), self.projection)
             twin.catch_up()
-            return all(
-                _rows(self.sql(f"from {table}")) == _rows(twin.sql(f"from {table}"))
-                for table in self.projection.tables
-            )
+            return _rows(self.sql(f"from {table}")) == _rows(twin.sql(f"from {table}"))
 
     @contextmanager
     def running(self, interval: float = 0.02) -> Iterator[Projector]:
@@ -562,9 +560,7 @@ class _Batch:
         """Put the events into the temporary table new_events."""
         cursor.register("esnb_stream", self.store.rows(self.after, self.last))
         cursor.execute(
-            "create or replace temp table new_events as select position, event_id::uuid as "
-            "event_id, aggregate_type, aggregate_id, sequence_number, event_type, event_version, "
-            "event_data::json as event_data, metadata::json as metadata, occurred_at, recorded_at "
+            "create or replace temp table new_events as "
             "from esnb_stream where position not in (select position from esnb.parked)"
         )
         cursor.unregister("esnb_stream")
