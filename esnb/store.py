@@ -370,7 +370,7 @@ class Reader:
     # -- batches, for projections ----------------------------------------------------------
 
     def next_batch(self, after: int, size: int) -> tuple[int, int]:
-        """How many events come next after a position, at most `size`, and the position of the last."""
+        """How many events follow a position, at most `size`, and the position of the last."""
         if self._until is None:
             last = min(after + size, self._log.position, self._head())
             return max(0, last - after), max(last, after)
@@ -633,7 +633,7 @@ def select_only(
     query: str,
     parameters: Sequence[Any] | Mapping[str, Any] | None = None,
 ) -> Result:
-    """Run one SELECT in a read-only transaction; every other statement gets the error it deserves."""
+    """Run one SELECT in a read-only transaction; another statement gets the error it deserves."""
     _check_query(query)
     cursor.execute("begin transaction read only")
     try:

@@ -17,8 +17,9 @@ _LINE = '{"sku": "VARCHAR", "quantity": "BIGINT", "price": "BIGINT"}'
 def _lines(*with_items: str) -> str:
     """SQL: a table `new_lines` with what the batch does to the lines of each order.
 
-    What comes before the last removal of a sku in the batch does not count. The removal itself stands
-    among the lines with quantity 0, and wipes what is stored of that sku; a shipment counts below 0.
+    What comes before the last removal of a sku in the batch does not count. The removal itself
+    stands among the lines with quantity 0, and wipes what is stored of that sku; a shipment
+    counts below 0.
     """
     types = ", ".join(f"'{event_type}'" for event_type in with_items)
     return f"""
@@ -172,7 +173,8 @@ class Inventory(Projection):
     """The warehouse's page: a row a sku, with the pieces reserved for open orders, and shipped.
 
     Cancelling an order gives back what it had reserved, and the event does not say what that was.
-    So each order's open lines are kept too, beside those of before the batch: the difference counts.
+    So each order's open lines are kept too, beside those of before the batch: the difference
+    counts.
     """
 
     version = 1
