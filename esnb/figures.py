@@ -130,9 +130,9 @@ def chart(width: float = 8.0, height: float = 3.6) -> Axes:
 
 def note(ax: Axes, x: float, y: float, text: str, **options: Any) -> Axes:
     """A direct label, in place of a legend; options as in `Axes.text`."""
-    ax.text(
-        x, y, text, **{"family": SANS, "fontsize": SIZE, "color": INK, "va": "center", **options}
-    )
+    # A dollar sign in somebody's data is a dollar sign, and no formula.
+    look = {"family": SANS, "fontsize": SIZE, "color": INK, "va": "center", "parse_math": False}
+    ax.text(x, y, text, **{**look, **options})
     return ax
 
 
@@ -179,6 +179,7 @@ def stream(
                 family=SANS,
                 color=INK,
                 alpha=max(alpha, 0.45),
+                parse_math=False,
             )
     if not types:
         note(ax, 0.75, y + 0.25, "no events", color=SOFT)

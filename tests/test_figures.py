@@ -142,3 +142,9 @@ def test_an_unknown_type_gets_a_mark_that_is_always_the_same():
 def test_it_draws_on_any_ax():
     ax = figures.stream(Figure().subplots(), ORDER)
     assert ax.get_figure().canvas is not None
+
+
+def test_dollar_signs_in_the_data_are_no_formulas():
+    ax = figures.stream(figures.canvas(2), ["ItemAdded"], label=r"$\frac$", numbers=[r"$\x$"])
+    figures.state_box(ax, 1, 0, {"price": r"$1 and $\nothing$"})
+    assert figures.png(ax)
