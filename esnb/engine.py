@@ -88,6 +88,7 @@ select unnest(range($1::bigint, $1::bigint + $2::bigint)), unnest(string_split($
 
 _open_files: weakref.WeakValueDictionary[str, Log] = weakref.WeakValueDictionary()
 _all_logs: weakref.WeakSet[Log] = weakref.WeakSet()
+_inherited: list[Log] = []
 _opening = threading.Lock()
 
 
@@ -366,7 +367,8 @@ def open_log(path: str | os.PathLike[str] | None) -> Log:
 
 def _keep_inherited() -> None:
     """In a forked child: never run the engine's destructors, which rewrite the parent's file."""
-    for log in _all_logs:
+    _inherited.extend(_all_logs)
+    for log in _inherited:
         for connection in (log._connection, log._writer):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
