@@ -380,12 +380,16 @@ if hasattr(os, "register_at_fork"):
 def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
     if path is None:
         return duckdb.connect()
-    if path.is_file() and path.stat().st_size > 0:
+    if path.is_file():
         try:
             with path.open("rb") as file:
                 beginning = file.read(12)
         except OSError as error:
             raise NotAStoreError(f"{path.name!r} cannot be read: {error.strerror}.") from None
+        if not beginning:
+            raise NotAStoreError(
+                f"{path.name!r} is an empty file. Delete it: a new store makes its own file."
+            )
         if beginning[8:12] != b"DUCK":
             raise NotAStoreError(
                 f"{path.name!r} is not a DuckDB file (it begins with {beginning[:8]!r}), so it is "
@@ -467,7 +471,7 @@ class _Evidence:
             self.expected = int(self.path.read_bytes())
         except (OSError, ValueError):
             self.expected = 0
-        if not path.exists():
+        if not path.exists() or (path.is_file() and path.stat().st_size == 0):
             self.check(0)
 
     def check(self, found: int) -> None:
@@ -539,7 +543,10 @@ def _explained(error: duckdb.Error) -> EsnbError:
             "A store's queries read the store only: no files, no network, no settings. "
             f"Engine: {_first_line(error)}"
         )
-    if isinstance(error, duckdb.IOException | duckdb.InternalException):
+    # A checksum that does not fit comes as the bare class.
+    if isinstance(error, duckdb.IOException | duckdb.InternalException) or (
+        type(error) is duckdb.Error
+    ):
         return StoreCorruptError(
             f"The store's file cannot be read or written. Keep it, and go on from a backup or "
             f"export. Engine: {_first_line(error)}"
