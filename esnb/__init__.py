@@ -2,7 +2,9 @@
 
 from esnb.aggregates import Aggregate, Origin, replay, state_of
 from esnb.clock import LessonClock, SystemClock
+from esnb.conditions import AppendCondition
 from esnb.errors import (
+    AppendConditionError,
     AggregateNotFoundError,
     AppendOnlyError,
     BadRowsError,
@@ -38,6 +40,8 @@ __all__ = [
     "Aggregate",
     "AggregateNotFoundError",
     "AppendOnlyError",
+    "AppendCondition",
+    "AppendConditionError",
     "Appended",
     "BadRowsError",
     "ConcurrencyError",

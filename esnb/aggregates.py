@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from esnb.clock import Clock, SystemClock, utc
+from esnb.conditions import Conditions
 from esnb.errors import (
     AggregateNotFoundError,
     InvalidEventError,
@@ -236,7 +237,7 @@ class Aggregate:
         self._book.version = row.sequence_number
         return self, ""
 
-    def save_to(self, store: EventStore) -> Appended:
+    def save_to(self, store: EventStore, condition: Conditions = None) -> Appended:
         """Append what was recorded at the version it was loaded; then a snapshot if one is due."""
         book = self._book
         if not book.aggregate_id:
@@ -252,7 +253,7 @@ class Aggregate:
             self._check_snapshot()
         done = store.append(
             book.aggregate_id, book.pending,
-            expected_version=before, aggregate_type=self.aggregate_type,
+            expected_version=before, aggregate_type=self.aggregate_type, condition=condition,
         )  # fmt: skip
         book.pending, book.version = (), done.version
         if due:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class EsnbError(Exception):
@@ -47,6 +48,36 @@ class ConcurrencyError(EsnbError):
         super().__init__(
             f"{aggregate_id!r}: expected version {expected}, found version {actual}. {story} {todo}"
         )
+
+
+class AppendConditionError(ConcurrencyError):
+    """An event came that the writer's condition says must not have come; nothing was stored.
+
+    `condition` is the one that failed, and `matched` the events that it matched, the first ones.
+    `between` holds their types; `expected` and `actual` are the version of the stream itself.
+    """
+
+    def __init__(
+        self, aggregate_id: str, version: int, condition: object, matched: Sequence[Any]
+    ) -> None:
+        self.aggregate_id = aggregate_id
+        self.expected = self.actual = version
+        self.condition = condition
+        self.matched = tuple(matched)
+        self.between = tuple(event.event_type for event in self.matched)
+        after = getattr(condition, "after", 0)
+        first = self.matched[0]
+        more = f", and {len(matched) - 1} more" if len(matched) > 1 else ""
+        Exception.__init__(
+            self,
+            f"{aggregate_id!r}: expected no {condition} after position {after}, found "
+            f"{first.event_type} in {first.aggregate_id!r} at position {first.position}{more}. "
+            f"Nothing was stored. Look again at what matches, decide again, then append.",
+        )
+
+
+class InvalidCommandError(EsnbError, ValueError):
+    """A command is malformed: it can be refused without looking at any state."""
 
 
 class DuplicateEventError(EsnbError):
