@@ -10,9 +10,9 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import duckdb
@@ -21,10 +21,8 @@ import pandas as pd
 
 from esnb import frames
 from esnb.clock import Clock, SystemClock, utc
-from esnb.conditions import AppendCondition, Conditions, conditions_of
 from esnb.engine import Log, Overtaken, open_log
 from esnb.errors import (
-    AppendConditionError,
     AppendOnlyError,
     ConcurrencyError,
     DuplicateEventError,
@@ -52,13 +50,14 @@ _COLUMNS = (
 )
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
-_MATERIAL = f"with stream as materialized (select {_COLUMNS} from events where aggregate_id = ?)"
 _STREAM = f"""
-{_MATERIAL}
+with stream as materialized (select {_COLUMNS} from events where aggregate_id = ?)
 select {_COLUMNS} from stream
 where sequence_number > ? and sequence_number <= ? and position <= ? and occurred_at <= ?
 order by sequence_number
 """
+
+_WHOLE_STREAM = f"select {_COLUMNS} from events where aggregate_id = ?"
 
 _ALL = f"""
 select {_COLUMNS} from events where position > ? and position <= ? and occurred_at <= ?
@@ -116,7 +115,7 @@ class Loadable(Protocol[Loaded]):
 class Savable(Protocol):
     """What `save` asks of an object; `Aggregate` gives it."""
 
-    def save_to(self, store: EventStore, condition: Conditions = None) -> Appended:
+    def save_to(self, store: EventStore) -> Appended:
         """Append what was recorded."""
         ...
 
@@ -218,11 +217,15 @@ class Reader:
         """The events of one aggregate in order: `after` < sequence number <= `upto`, and not later
         than `until` (compared with occurred_at). An unknown aggregate has none."""
         _check_name("aggregate_id", aggregate_id)
+        first = _count("after", after)
         last = _NO_LIMIT if upto is None else _count("upto", upto)
-        rows = self._log.rows(
-            _STREAM,
-            (aggregate_id, _count("after", after), last, self._head(), self._time_limit(until)),
-        )
+        bounds = (upto, until, self._horizon, self._until)
+        if first == 0 and all(bound is None for bound in bounds):
+            rows = _whole_stream(self._log, aggregate_id)
+        else:
+            rows = self._log.rows(
+                _STREAM, (aggregate_id, first, last, self._head(), self._time_limit(until))
+            )
         return [self._event(row) for row in rows]
 
     def read_all(self, after: int = 0, limit: int | None = None) -> Iterator[Event]:
@@ -463,7 +466,6 @@ class EventStore(Reader):
     def append(
         self, aggregate_id: str, events: Sequence[Event] | Iterable[Event], *,
         expected_version: int | _Any, aggregate_type: str | None = None,
-        condition: Conditions = None,
     ) -> Appended:  # fmt: skip
         """Add events to one stream, all or none, durable when this returns.
 
@@ -472,13 +474,10 @@ class EventStore(Reader):
         `aggregate_type` (such as "ORDER") is needed with the first event of a stream. Appending
         events that are stored in this stream already, the same in the same order, changes nothing
         and returns the first result; the same id with other content is a `DuplicateEventError`.
-        A `condition` (or several) guards a rule that spans streams: an event that matches it, after
-        the position at which it was checked, is an `AppendConditionError`.
         """
         _check_name("aggregate_id", aggregate_id)
         batch = _batch(events)
         _check_expected(expected_version)
-        conditions = conditions_of(condition)
         if aggregate_type is not None:
             _check_name("aggregate_type", aggregate_type)
         log = self._log
@@ -491,11 +490,6 @@ class EventStore(Reader):
                         return earlier
                 if expected_version is not ANY and expected_version != actual:
                     raise self._conflict(aggregate_id, expected_version, actual)  # type: ignore[arg-type]
-                for each in conditions:
-                    # Nobody else writes meanwhile: what holds here holds when the events are in.
-                    matched = self._matching(each, log.position, limit=100)
-                    if matched:
-                        raise AppendConditionError(aggregate_id, actual, each, matched)
                 kind = _agree(aggregate_id, aggregate_type, known_type)
                 stored = self._place(aggregate_id, kind, actual, batch)
                 try:
@@ -525,37 +519,6 @@ class EventStore(Reader):
             for n, event in enumerate(batch, start=1)
         ]  # fmt: skip
 
-    def matching(self, condition: AppendCondition) -> tuple[list[Event], AppendCondition]:
-        """The events that match, and the condition that nothing of the kind comes after them.
-
-        Decide on the events, then pass the condition to `append`: the same question guards the
-        answer. Both stand at one position, so that no event can slip in between.
-        """
-        conditions_of(condition)
-        position = self.position
-        return self._matching(condition, position), replace(condition, after=position)
-
-    def _matching(
-        self, condition: AppendCondition, upto: int, limit: int = _NO_LIMIT
-    ) -> list[Event]:
-        if condition.after > upto:
-            raise InvalidEventError(
-                f"AppendCondition(after={condition.after}) lies ahead: the log ends at position "
-                f"{upto}. Take the position from this store, before you read and decide."
-            )
-        # Old data meets a condition in today's shape: then only Python can compare it.
-        in_python = bool(self.upcasters) and bool(condition.where)
-        where, values = condition.sql(data=not in_python)
-        stream = condition.aggregate_id
-        source = f"from stream where {where}" if stream else f"from events where {where}"
-        rows = self._log.rows(
-            f"{_MATERIAL if stream else ''} select {_COLUMNS} {source} and position <= ? "
-            "order by position limit ?",
-            [*([stream] if stream else []), *values, upto, _NO_LIMIT if in_python else limit],
-        )
-        events = map(self._event, rows)
-        return list(islice(filter(condition.matches, events) if in_python else events, limit))
-
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
         after = min(expected, _NO_LIMIT)
         rows = self._log.rows(
@@ -566,9 +529,7 @@ class EventStore(Reader):
     def _stored_already(self, aggregate_id: str, batch: list[Event]) -> Appended | None:
         """The first result, when these very events are in the stream; None when none of them is."""
         ids = {event.event_id for event in batch if event.event_id is not None}
-        rows = self._log.rows(
-            _STREAM, (aggregate_id, 0, _NO_LIMIT, _NO_LIMIT, _naive(_END_OF_TIME))
-        )
+        rows = _whole_stream(self._log, aggregate_id)
         found = [event_from_row(row) for row in rows if row[1] in ids]
         if not found:
             return None
@@ -588,18 +549,17 @@ class EventStore(Reader):
             f"fact for ever: repeat the whole append unchanged, or make new events."
         )
 
-    def save(self, aggregate: Savable, *, condition: Conditions = None) -> Appended:
+    def save(self, aggregate: Savable) -> Appended:
         """Append what an aggregate recorded, at the version it was loaded; then perhaps a snapshot.
 
-        `condition` is that of `append`. On a `ConcurrencyError` nothing is stored, and the
-        aggregate keeps what it recorded.
+        On a `ConcurrencyError` nothing is stored, and the aggregate keeps what it recorded.
         """
         if not hasattr(aggregate, "save_to"):
             raise InvalidEventError(
                 f"save() takes an Aggregate, found {type(aggregate).__name__}. "
                 f"Events are stored with append()."
             )
-        return aggregate.save_to(self, condition)
+        return aggregate.save_to(self)
 
     def new(self, kind: Loadable[Loaded], aggregate_id: str) -> Loaded:
         """An empty aggregate with this id, to be filled by its commands and saved."""
@@ -696,6 +656,12 @@ def _text_row(event: Event) -> tuple[Any, ...]:
     row = list(_row(event))
     row[1] = str(row[1])
     return tuple(row)
+
+
+def _whole_stream(log: Log, aggregate_id: str) -> list[tuple[Any, ...]]:
+    # Most loads want all of a stream. Put in order here and not by the engine, a load of 100 events
+    # takes a fifth to a third less time: much of it is the planning of the query.
+    return sorted(log.rows(_WHOLE_STREAM, (aggregate_id,)), key=itemgetter(4))
 
 
 def event_from_row(row: tuple[Any, ...]) -> Event:
