@@ -10,8 +10,9 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, Protocol, Self, TypeVar
 
@@ -21,8 +22,10 @@ import pandas as pd
 
 from esnb import frames
 from esnb.clock import Clock, SystemClock, utc
+from esnb.conditions import AppendCondition, Conditions, conditions_of
 from esnb.engine import Log, Overtaken, open_log
 from esnb.errors import (
+    AppendConditionError,
     AppendOnlyError,
     ConcurrencyError,
     DuplicateEventError,
@@ -50,8 +53,9 @@ _COLUMNS = (
 )
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
+_MATERIAL = f"with stream as materialized (select {_COLUMNS} from events where aggregate_id = ?)"
 _STREAM = f"""
-with stream as materialized (select {_COLUMNS} from events where aggregate_id = ?)
+{_MATERIAL}
 select {_COLUMNS} from stream
 where sequence_number > ? and sequence_number <= ? and position <= ? and occurred_at <= ?
 order by sequence_number
@@ -115,7 +119,7 @@ class Loadable(Protocol[Loaded]):
 class Savable(Protocol):
     """What `save` asks of an object; `Aggregate` gives it."""
 
-    def save_to(self, store: EventStore) -> Appended:
+    def save_to(self, store: EventStore, condition: Conditions = None) -> Appended:
         """Append what was recorded."""
         ...
 
@@ -466,6 +470,7 @@ class EventStore(Reader):
     def append(
         self, aggregate_id: str, events: Sequence[Event] | Iterable[Event], *,
         expected_version: int | _Any, aggregate_type: str | None = None,
+        condition: Conditions = None,
     ) -> Appended:  # fmt: skip
         """Add events to one stream, all or none, durable when this returns.
 
@@ -474,10 +479,13 @@ class EventStore(Reader):
         `aggregate_type` (such as "ORDER") is needed with the first event of a stream. Appending
         events that are stored in this stream already, the same in the same order, changes nothing
         and returns the first result; the same id with other content is a `DuplicateEventError`.
+        A `condition` (or several) guards a rule that spans streams: an event that matches it, after
+        the position at which it was checked, is an `AppendConditionError`.
         """
         _check_name("aggregate_id", aggregate_id)
         batch = _batch(events)
         _check_expected(expected_version)
+        conditions = conditions_of(condition)
         if aggregate_type is not None:
             _check_name("aggregate_type", aggregate_type)
         log = self._log
@@ -490,6 +498,11 @@ class EventStore(Reader):
                         return earlier
                 if expected_version is not ANY and expected_version != actual:
                     raise self._conflict(aggregate_id, expected_version, actual)  # type: ignore[arg-type]
+                for each in conditions:
+                    # Nobody else writes meanwhile: what holds here holds when the events are in.
+                    matched = self._matching(each, log.position, limit=100)
+                    if matched:
+                        raise AppendConditionError(aggregate_id, actual, each, matched)
                 kind = _agree(aggregate_id, aggregate_type, known_type)
                 stored = self._place(aggregate_id, kind, actual, batch)
                 try:
@@ -518,6 +531,37 @@ class EventStore(Reader):
             )
             for n, event in enumerate(batch, start=1)
         ]  # fmt: skip
+
+    def matching(self, condition: AppendCondition) -> tuple[list[Event], AppendCondition]:
+        """The events that match, and the condition that nothing of the kind comes after them.
+
+        Decide on the events, then pass the condition to `append`: the same question guards the
+        answer. Both stand at one position, so that no event can slip in between.
+        """
+        conditions_of(condition)
+        position = self.position
+        return self._matching(condition, position), replace(condition, after=position)
+
+    def _matching(
+        self, condition: AppendCondition, upto: int, limit: int = _NO_LIMIT
+    ) -> list[Event]:
+        if condition.after > upto:
+            raise InvalidEventError(
+                f"AppendCondition(after={condition.after}) lies ahead: the log ends at position "
+                f"{upto}. Take the position from this store, before you read and decide."
+            )
+        # Old data meets a condition in today's shape: then only Python can compare it.
+        in_python = bool(self.upcasters) and bool(condition.where)
+        where, values = condition.sql(data=not in_python)
+        stream = condition.aggregate_id
+        source = f"from stream where {where}" if stream else f"from events where {where}"
+        rows = self._log.rows(
+            f"{_MATERIAL if stream else ''} select {_COLUMNS} {source} and position <= ? "
+            "order by position limit ?",
+            [*([stream] if stream else []), *values, upto, _NO_LIMIT if in_python else limit],
+        )
+        events = map(self._event, rows)
+        return list(islice(filter(condition.matches, events) if in_python else events, limit))
 
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
         after = min(expected, _NO_LIMIT)
@@ -549,17 +593,18 @@ class EventStore(Reader):
             f"fact for ever: repeat the whole append unchanged, or make new events."
         )
 
-    def save(self, aggregate: Savable) -> Appended:
+    def save(self, aggregate: Savable, *, condition: Conditions = None) -> Appended:
         """Append what an aggregate recorded, at the version it was loaded; then perhaps a snapshot.
 
-        On a `ConcurrencyError` nothing is stored, and the aggregate keeps what it recorded.
+        `condition` is that of `append`. On a `ConcurrencyError` nothing is stored, and the
+        aggregate keeps what it recorded.
         """
         if not hasattr(aggregate, "save_to"):
             raise InvalidEventError(
                 f"save() takes an Aggregate, found {type(aggregate).__name__}. "
                 f"Events are stored with append()."
             )
-        return aggregate.save_to(self)
+        return aggregate.save_to(self, condition)
 
     def new(self, kind: Loadable[Loaded], aggregate_id: str) -> Loaded:
         """An empty aggregate with this id, to be filled by its commands and saved."""
