@@ -10,10 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from typing import Any
 
 
 class EsnbError(Exception):
     """The base of every error that esnb raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied as it is, and not made again from its message: a pool of processes sends it so.
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[EsnbError], args: tuple[Any, ...], fields: dict[str, Any]) -> EsnbError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class InvalidEventError(EsnbError, ValueError):

@@ -30,12 +30,19 @@ class Upcasters:
 
         A second upcaster for the same type and version raises `UpcastError`.
         """
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise UpcastError(f"{event_type}: versions count from 1, found {version!r}.")
 
         def add(function: Upcaster) -> Upcaster:
+            if not callable(function):
+                raise UpcastError(
+                    f"The upcaster of {event_type} version {version} is a function from the old "
+                    f"data to the new, found {function!r:.60}."
+                )
             if (event_type, version) in self._steps:
                 raise UpcastError(
                     f"{event_type} version {version} has an upcaster already "
-                    f"({self._steps[event_type, version].__name__}). One step, one function."
+                    f"({_name(self._steps[event_type, version])}). One step, one function."
                 )
             self._steps[event_type, version] = function
             return function
@@ -50,7 +57,7 @@ class Upcasters:
                 data = copy_json(step(copy_json(data, "data")), "upcast data")
             except Exception as error:
                 raise UpcastError(
-                    f"The upcaster {step.__name__} of {event.event_type} version {version} failed "
+                    f"The upcaster {_name(step)} of {event.event_type} version {version} failed "
                     f"on event {event.sequence_number} of {event.aggregate_id!r} (position "
                     f"{event.position}): {type(error).__name__}: {error}. The log is unchanged."
                 ) from error
@@ -58,3 +65,7 @@ class Upcasters:
         if version == event.event_version:
             return event
         return replace(event, event_data=data, event_version=version)
+
+
+def _name(step: Upcaster) -> str:
+    return getattr(step, "__name__", repr(step))
