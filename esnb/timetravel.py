@@ -353,7 +353,7 @@ class History(Generic[F]):
                 where = diff_states(orjson.loads(data), event.event_data).paths
                 raise ImpureApplyError(
                     f"{self.kind.__name__}.apply changed the data of event {number} "
-                    f"({event.event_type}) at {', '.join(where)}: the state shares a list or dict "
+                    f"({event.event_type}) at {', '.join(where[:3])}: the state shares a list or dict "
                     f"with the event. An event is a fact: keep a copy, as in list(event.data[...])."
                 )
         leak = diff_states(empty, state_of(replay(self.kind, ())))
