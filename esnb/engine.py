@@ -392,8 +392,8 @@ def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
             )
         if beginning[8:12] != b"DUCK":
             raise NotAStoreError(
-                f"{path.name!r} is not a DuckDB file (it begins with {beginning[:8]!r}), so it is "
-                f"no event store, or its first block is destroyed. It was not touched. To turn a "
+                f"{path.name!r} is not a DuckDB file, so it is no event store, or its first block "
+                f"is destroyed. It was not touched. To turn a "
                 f"table into a store, read it with pandas and call EventStore.from_frame."
             )
     try:
@@ -422,9 +422,7 @@ def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
         ) from None
 
 
-def _prepare(
-    connection: duckdb.DuckDBPyConnection, name: str, evidence: _Evidence | None
-) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, name: str, evidence: _Evidence | None) -> None:
     tables = {
         row[0]
         for row in connection.execute(
@@ -481,8 +479,8 @@ class _Evidence:
             raise StoreCorruptError(
                 f"{self.store!r} ends at position {found}, but position {expected} was "
                 f"acknowledged (it stands in {self.path.name!r}): {expected - found} event(s) are "
-                f"lost. A .wal file cut, deleted or not copied does this. Nothing was changed: put the missing "
-                f"file back, or take a backup. To go on without the lost events, "
+                f"lost. A .wal file cut, deleted or not copied does this. Nothing was changed: put the "
+                f"missing file back, or take a backup. To go on without the lost events, "
                 f"delete {self.path.name!r}."
             )
 

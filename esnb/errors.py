@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 
 class EsnbError(Exception):
@@ -162,8 +161,11 @@ class BadRowsError(EsnbError, ValueError):
 
     def __init__(self, problems: Sequence[tuple[int, str, object, str]], total: int) -> None:
         self.problems = tuple(problems)
-        lines = [f"  row {row}, column {column!r}: {value!r} {reason}"
-                 for row, column, value, reason in self.problems]  # fmt: skip
+        lines = [
+            f"  row {row}, column {column!r}: "
+            + (reason if reason == "is missing" else f"{value!r} {reason}")
+            for row, column, value, reason in self.problems
+        ]
         more = f"\n  ... and {total - len(lines)} more" if total > len(lines) else ""
         super().__init__(
             f"{total} value(s) cannot become events, so nothing was loaded:\n"

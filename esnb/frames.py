@@ -29,6 +29,8 @@ _SHOWN = 8
 _CHUNK = 100_000
 _QUIET_BELOW = 200_000
 
+_NO_ZONE = "has no zone; say timezone='UTC', or the zone it was read off in"
+
 Problem = tuple[int, str, object, str]
 
 
@@ -339,7 +341,7 @@ def _times(series: pd.Series[Any], timezone: str | None, problems: _Problems) ->
             if series.notna().any():
                 problems.where(
                     series.notna(), series,
-                    "has no zone; say timezone='UTC', or the zone it was read off in",
+                    _NO_ZONE,
                 )  # fmt: skip
             return series
         try:
@@ -367,8 +369,9 @@ def _parsed(series: pd.Series[Any], timezone: str | None, problems: _Problems) -
                 if timezone is None or parsed.tzinfo is not None:
                     parsed = utc(parsed)
             except (EsnbError, ValueError, TypeError, AttributeError):
-                zone = "" if timezone else ", with a zone"
-                problems.add(row, str(series.name), value, f"is not a time (ISO 8601{zone})")
+                naive = isinstance(parsed, datetime) and parsed.tzinfo is None
+                reason = _NO_ZONE if naive else "is not a time (ISO 8601)"
+                problems.add(row, str(series.name), value, reason)
                 parsed = datetime(1970, 1, 1, tzinfo=None if timezone else UTC)
         values.append(parsed)
     if timezone is not None:

@@ -88,6 +88,10 @@ class Appended:
     events: tuple[Event, ...] = ()
     duplicate: bool = False
 
+    def __repr__(self) -> str:
+        again = ", stored before" if self.duplicate else ""
+        return f"<Appended: version {self.version}, position {self.position}{again}>"
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
@@ -586,11 +590,17 @@ class EventStore(Reader):
                 tuple(map(self.upcasters, found)),
                 True,
             )
+        if len(found) < len(batch):
+            how = f"but {len(batch) - len(found)} of the events beside it in this append are not"
+        elif not together or [e.event_id for e in batch] != [e.event_id for e in found]:
+            how = "in another order"
+        else:
+            how = "with other content"
         raise DuplicateEventError(
-            f"{aggregate_id!r}: {len(found)} of the {len(batch)} event id(s) of this append are "
-            f"stored already (first: {first.event_id}, {first.event_type}, sequence number "
-            f"{first.sequence_number}), with other content, order or neighbours. An id names one "
-            f"fact for ever: repeat the whole append unchanged, or make new events."
+            f"{aggregate_id!r}: event id {first.event_id} is stored already, as "
+            f"{first.event_type}, sequence number {first.sequence_number}, {how}. An id names one "
+            f"fact for ever. To repeat an append, repeat it whole and unchanged; for another fact, "
+            f"make a new event."
         )
 
     def save(self, aggregate: Savable, *, condition: Conditions = None) -> Appended:
