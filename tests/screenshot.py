@@ -24,6 +24,8 @@ def test_take_the_picture(lab: Lab, tmp_path: Path) -> None:
     lab.open(notebook(tmp_path / "slider.ipynb", "time_slider(store, 'order-1042', fold=Order)"))
     lab.run_all()
     page = lab.page
+    light = "{theme: 'JupyterLab Light'}"
+    page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {light})")
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     box = page.locator(".jp-OutputArea-output .widget-vbox").first
     box.get_by_role("slider").press("ArrowLeft")

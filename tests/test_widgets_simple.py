@@ -164,6 +164,7 @@ def test_the_stored_output_reads_without_a_widget(store: EventStore) -> None:
     assert bundles[0]["text/html"] == bundles[1]["text/html"]
     assert 'src="data:image/png;base64,' in bundles[0]["text/html"]
     assert "<table" in bundles[0]["text/html"]
+    assert "<svg" not in bundles[0]["text/html"]  # its letters would stay, without the drawing
     assert "application/vnd.jupyter.widget-view+json" in bundles[0]
     assert len(bundles[0]["text/html"]) < 60_000
 
@@ -224,7 +225,13 @@ def test_each_stop_knows_the_latest_event_and_the_new_and_changed(shop: EventSto
         }
         found = widget.counts.set_index("event_type")["latest_of"]
         assert {name: n for name, n in found.items() if n} == Counter(latest.values())
-        if stop:
+        if stop == 0:
+            assert widget.aggregates["aggregates"].sum() == len(latest) > 0
+            assert (
+                widget.aggregates[["new", "changed"]].sum().sum() == widget.counts["new"].sum() == 0
+            )
+            assert "since the stop before" not in shown(widget)
+        else:
             old = {e.aggregate_id for e in now if e.occurred_at <= widget.stops[stop - 1]}
             moved = {e.aggregate_id for e in now if e.occurred_at > widget.stops[stop - 1]}
             assert widget.aggregates["new"].sum() == len(set(latest) - old)
@@ -270,6 +277,16 @@ def test_a_wrong_query_says_so_and_the_slider_lives(shop: EventStore) -> None:
     assert "The query fails" in shown(widget)
     widget.slider.value = 3
     assert "as of" in shown(widget)
+
+
+def test_a_store_that_was_closed_says_so() -> None:
+    store = EventStore(clock=LessonClock())
+    first_orders(store)
+    widget = store_slider(store, every="1h")
+    store.close()
+    widget.slider.value = 3
+    assert "closed" in shown(widget)
+    assert "as of 2026-03-02 11:00:00 UTC" in " ".join(shown(widget).split())
 
 
 def test_time_zone_and_bounds(shop: EventStore) -> None:

@@ -223,8 +223,13 @@ def sentence(difference: Diff) -> str:
     return "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
 
 
-def event_card(event: Event | None, number: int, count: int, previous: Event | None) -> str:
-    """One event as a reader sees it: type, number, times, who and why, and its data as text."""
+def event_card(
+    event: Event | None, number: int, count: int, previous: Event | None, drawn: bool = True
+) -> str:
+    """One event as a reader sees it: type, number, times, who and why, and its data as text.
+
+    `drawn=False` leaves the mark out: of a drawing, an untrusted notebook shows only the letters.
+    """
     frame = f"border:1px solid {LINE};padding:6px 10px;line-height:1.4;color:{INK}"
     if event is None:
         return f'<div style="{frame}"><b>Before anything happened</b><br>no event yet</div>'
@@ -240,9 +245,10 @@ def event_card(event: Event | None, number: int, count: int, previous: Event | N
     lines += [f"{name}: {value}" for name, value in event.metadata.items() if name not in known]
     if event.event_version != 1:
         lines.append(f"event version {event.event_version}")
+    drawing = f"{mark(event.event_type)} " if drawn else ""
     data = json.dumps(event.event_data, indent=2, ensure_ascii=False, default=repr)
     return (
-        f'<div style="{frame}">{mark(event.event_type)} <b>{text(event.event_type)}</b> '
+        f'<div style="{frame}">{drawing}<b>{text(event.event_type)}</b> '
         f'<span style="color:{SOFT}">event {number} of {count}</span><br>'
         f"{'<br>'.join(text(line, 200) for line in lines)}"
         f'<pre style="background:{GROUND};color:{INK};font-family:{CODE};font-size:0.9em;'

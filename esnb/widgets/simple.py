@@ -309,10 +309,10 @@ class TimeSlider(_Slider):
         self._put(self.event_view, self._card())
         self._put(self.state_view, self._table(before, now))
 
-    def _card(self) -> str:
+    def _card(self, drawn: bool = True) -> str:
         events = self.history.events
         previous = events[self.at - 2] if self.at > 1 else None
-        return parts.event_card(self.event, self.at, len(events), previous)
+        return parts.event_card(self.event, self.at, len(events), previous, drawn)
 
     def _table(self, before: dict[str, Any], now: dict[str, Any]) -> str:
         old = max(self.at - 1, 0) if self._pin is None else self._pin
@@ -328,7 +328,7 @@ class TimeSlider(_Slider):
         return f"snapshot at {base} + {events}" if base else f"replays {events}"
 
     def _tables(self) -> str:
-        return f"{self._card()}{self._table(*self._states())}"
+        return f"{self._card(drawn=False)}{self._table(*self._states())}"
 
     def _picture(self) -> bytes:
         events = self.history.events
@@ -530,7 +530,8 @@ class StoreSlider(_Slider):
         kinds = []
         for name, so_far in self._aggregates.items():
             new = _rise(so_far, k)
-            kinds.append(_Kind(name, int(so_far[k]), new, int(self._touched[name][k]) - new))
+            touched = int(self._touched[name][k]) if k else 0
+            kinds.append(_Kind(name, int(so_far[k]), new, touched - new))
         return kinds
 
     def _types(self) -> list[_Type]:
@@ -545,10 +546,13 @@ class StoreSlider(_Slider):
         line = (
             f"as of <b>{parts.moment(self._local(self.at))}</b>: "
             f"<b>{sum(kind.aggregates for kind in kinds)}</b> aggregates, "
-            f"{sum(kind.events for kind in self._types())} events; since the stop before: "
-            f"<b>{sum(kind.new for kind in kinds)}</b> new, "
-            f"<b>{sum(kind.changed for kind in kinds)}</b> changed"
+            f"{sum(kind.events for kind in self._types())} events"
         )
+        if self.slider.value:
+            line += (
+                f"; since the stop before: <b>{sum(kind.new for kind in kinds)}</b> new, "
+                f"<b>{sum(kind.changed for kind in kinds)}</b> changed"
+            )
         if self.projector:
             return line
         code = f'store.as_of("{self.at.isoformat().replace("+00:00", "Z")}")'
@@ -567,10 +571,13 @@ class StoreSlider(_Slider):
         return parts.table(("event type", "so far", "new", "latest event of"), rows, signs=False)
 
     def _last_events(self, k: int) -> str:
-        rows = self.store.as_of(self.stops[k]).sql(
-            "select occurred_at, aggregate_id, sequence_number, event_type from events "
-            "order by occurred_at desc, position desc limit ?", [_ROWS // 2],
-        ).fetchall()  # fmt: skip
+        try:
+            rows = self.store.as_of(self.stops[k]).sql(
+                "select occurred_at, aggregate_id, sequence_number, event_type from events "
+                "order by occurred_at desc, position desc limit ?", [_ROWS // 2],
+            ).fetchall()  # fmt: skip
+        except EsnbError as error:
+            return f"<b>The last events cannot be read:</b> {parts.text(str(error))}"
         before = self.stops[k - 1] if k else None
         shown = []
         for when, name, number, event_type in rows:
@@ -643,7 +650,7 @@ def _bar_picture(counts: list[int], at: int, label: str) -> bytes:
 
 
 def _rise(so_far: np.ndarray, k: int) -> int:
-    return int(so_far[k] - (so_far[k - 1] if k else 0))
+    return int(so_far[k] - so_far[k - 1]) if k else 0  # the first stop has none before it
 
 
 def _sign(kind: _Kind) -> Sign:
