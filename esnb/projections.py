@@ -29,6 +29,8 @@ from esnb.errors import (
     ProjectionError,
     QueryError,
     StaleProjectionError,
+    StoreClosedError,
+    StoreCorruptError,
 )
 from esnb.events import Event, dump_json
 from esnb.store import Reader, Result, event_from_row, select_only
@@ -36,11 +38,13 @@ from esnb.store import Reader, Result, event_from_row, select_only
 BATCH = 1_000_000
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
+# As `Reader.rows` gives them, so that a statement meets the same types however events arrive.
 _COLUMNS = (
-    "position bigint, event_id uuid, aggregate_type varchar, aggregate_id varchar, "
-    "sequence_number bigint, event_type varchar, event_version integer, event_data json, "
-    "metadata json, occurred_at timestamp, recorded_at timestamp"
+    "position bigint, event_id varchar, aggregate_type varchar, aggregate_id varchar, "
+    "sequence_number bigint, event_type varchar, event_version integer, event_data varchar, "
+    "metadata varchar, occurred_at timestamp, recorded_at timestamp"
 )
+_PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"
 # The inbox from the position on, as far as it has no gap.
 _READY = """
 select count(*) from (select position, row_number() over (order by position) as n
@@ -54,10 +58,13 @@ create table esnb.checkpoint (
     effects bigint
 );
 create table esnb.inbox ({_COLUMNS});
-create table esnb.parked (
-    position bigint primary key, event_id uuid, event_type varchar, reason varchar
-);
 """
+
+# The engine's words for a file that cannot be opened although nothing in it is damaged.
+_NOT_DAMAGED = (
+    "Could not set lock", "used by another process", "different configuration",
+    "Permission denied", "No space left", "version number",
+)  # fmt: skip
 
 Handler = TypeVar("Handler", bound=Callable[..., None])
 
@@ -92,9 +99,10 @@ class Projection:
     """The declaration of a read model: derive from it.
 
     `tables` maps each table's name to its columns (SQL); the first is what `Projector.df()` shows.
-    `sql` is one or more statements over the temporary table `new_events` (the columns of the log, a
-    batch at a time, in order of position) that bring the tables up to date; or leave it out, and
-    write methods marked with `handles`. Raise `version` whenever the declaration changes.
+    `sql` is one or more statements over the temporary table `new_events` that bring the tables up
+    to date. It has the columns of the log, ids and JSON as text, and holds a batch at a time; say
+    `order by position` where the order counts. Or leave `sql` out, and write methods marked with
+    `handles`. Raise `version` whenever the declaration changes.
     """
 
     tables: ClassVar[dict[str, str]] = {}
@@ -104,14 +112,22 @@ class Projection:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in cls.tables:
-            if not _NAME.fullmatch(name) or name == "new_events":
+            taken = name == "new_events" or name.startswith("esnb_")
+            if not _NAME.fullmatch(name) or taken:
                 raise InvalidEventError(
-                    f"{cls.__name__}.tables: {name!r} is no name for a table. "
-                    f"Use small letters, digits and _, and not new_events."
+                    f"{cls.__name__}.tables: {name!r} is no name for a table. Use small letters, "
+                    f"digits and _, and neither new_events nor a name that begins with esnb_."
                 )
         if not cls.tables:
             raise InvalidEventError(
                 f"{cls.__name__} declares no tables. Write tables = {{'name': 'columns'}}."
+            )
+        handlers, reactions = cls.methods("_handles"), cls.methods("_reacts")
+        if bool(cls.statements()) == bool(handlers) and (handlers or not reactions):
+            found = "both" if handlers else "neither"
+            raise InvalidEventError(
+                f"{cls.__name__} has {found} of sql and methods marked with handles(). "
+                f"Declare the read model one way."
             )
 
     @classmethod
@@ -164,6 +180,8 @@ class Projector:
         self._reactions = projection.methods("_reacts")
         self._path = None if database is None else Path(database).expanduser().resolve()
         self._lock = threading.RLock()
+        self._rebuilding = threading.Lock()
+        self._damaged = False
         self._runner: _Runner | None = None
         self._version = self._build = self._position = self._effects = 0
         self._last_id: Any = None
@@ -203,10 +221,11 @@ class Projector:
             )
         deadline = time.monotonic() + timeout
         while self._position < position:
-            if self._runner is None:
-                self.catch_up()
+            runner = self._runner
+            if runner is not None:
+                runner.check()
+            elif self.catch_up():
                 continue
-            self._runner.check()
             if time.monotonic() > deadline:
                 raise LagTimeoutError(
                     f"{self.projection.__name__} is at position {self._position}, you wait for "
@@ -227,9 +246,17 @@ class Projector:
 
     def sql(self, query: str, parameters: Any = None) -> Result:
         """Run one SELECT over the read model's tables."""
-        with self._translated():
-            cursor = self._cursor(self._build)
-            return select_only(cursor, query, parameters)
+        while True:
+            build = self._build
+            try:
+                with self._translated():
+                    return select_only(self._cursor(build), query, parameters)
+            except QueryError:
+                with self._lock:
+                    self._read_checkpoint()
+                if build == self._build:
+                    raise
+                # A rebuild swapped its tables in, and dropped those that were to be asked.
 
     # -- work ------------------------------------------------------------------------------
 
@@ -248,7 +275,12 @@ class Projector:
                 events = _Batch(self.store, self._position, size)
                 if events.count == 0:
                     break
-                self._run(self._cursor(self._build), events)
+                try:
+                    self._run(self._cursor(self._build), events)
+                except _OvertakenError:
+                    self._read_checkpoint()
+                    self._check_version()
+                    continue
                 done += events.count
             self._react()
             return done
@@ -262,14 +294,16 @@ class Projector:
         """
         with self._lock:
             self._check_version()
-            rows = [_inbox_row(event) for event in events]
+            rows = [_inbox_row(event, self.store.position) for event in events]
+            self._read_checkpoint()
             before = self._position
             cursor = self._cursor(self._build)
             with self._translated(), _transaction(cursor):
                 for row in rows:
                     cursor.execute(
-                        "insert into esnb.inbox select * from (values (?, ?::uuid, ?, ?, ?, ?, ?, "
-                        "?::json, ?::json, ?, ?)) as new(position) where position > ? "
+                        "insert into esnb.inbox select * from "
+                        "(values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) as new(position) "
+                        "where position > ? "
                         "and not exists (from esnb.inbox i where i.position = new.position)",
                         [*row, before],
                     )
@@ -287,17 +321,25 @@ class Projector:
         stay out, unless `parked_too`. Returns the number of events processed; when one fails, the
         old read model stays and `ProjectionError` names the event.
         """
-        build = self._build + 1
+        with self._rebuilding:
+            if self._damaged:
+                self._start_over("its file is damaged")
+            build = self._build + 1
+            try:
+                return self._rebuild(build, parked_too)
+            except BaseException:
+                with suppress(duckdb.Error, StoreClosedError):
+                    self._cursor().execute(f"drop schema if exists build_{build} cascade")
+                raise
+
+    def _rebuild(self, build: int, parked_too: bool) -> int:
         with self._translated():
-            self._create(build)
+            self._create(build, None if parked_too else self._build)
             cursor = self._cursor(build)
-            if parked_too:
-                cursor.execute("delete from esnb.parked")
         start, total = self._fill(cursor, 0)
         with self._lock, self._translated():
             # What was written meanwhile is little now; then nobody may move the position.
             start, rest = self._fill(cursor, start)
-            total += rest
             old = self._build
             with _transaction(cursor):
                 cursor.execute(
@@ -306,7 +348,7 @@ class Projector:
                 )
             self._build, self._position, self._version = build, start, self.projection.version
             cursor.execute(f"drop schema build_{old} cascade")
-        return total
+        return total + rest
 
     def skip(self, position: int) -> None:
         """Decide that the event at `position`, the next one, is left out, and go past it."""
@@ -321,16 +363,26 @@ class Projector:
         with self._translated():
             return self._cursor(self._build).sql(
                 "select position, event_id::varchar as event_id, event_type, reason "
-                "from esnb.parked order by position"
+                "from esnb_parked order by position"
             ).df()  # fmt: skip
 
     def verify(self) -> bool:
-        """Compare the table that `df()` shows with one built afresh from the log, row by row."""
+        """Compare the table that `df()` shows with one built afresh from the log, row by row.
+
+        Events that were left out are left out of both.
+        """
         table = next(iter(self.projection.tables))
         with self._lock:
+            self._check_version()
             twin = Projector(self.store.as_of(self._position), self.projection)
-            twin.catch_up()
-            return _rows(self.sql(f"from {table}")) == _rows(twin.sql(f"from {table}"))
+            left_out = self._cursor(self._build).execute("from esnb_parked").fetchall()
+            for row in left_out:
+                twin._cursor(1).execute("insert into esnb_parked values (?, ?, ?, ?)", list(row))
+            try:
+                twin.catch_up()
+                return _rows(self.sql(f"from {table}")) == _rows(twin.sql(f"from {table}"))
+            finally:
+                twin.close()
 
     @contextmanager
     def running(self, interval: float = 0.02) -> Iterator[Projector]:
@@ -365,6 +417,8 @@ class Projector:
         try:
             with self._translated():
                 self._apply(cursor, events, save)
+        except (_OvertakenError, StoreCorruptError, StoreClosedError):
+            raise  # no event is to blame
         except Exception as error:
             if events.count > 1:
                 for half in events.halves():
@@ -383,6 +437,8 @@ class Projector:
     def _apply(self, cursor: duckdb.DuckDBPyConnection, events: _Batch, save: bool) -> None:
         """Run the declaration over a batch, in one transaction with the position."""
         with _transaction(cursor):
+            if save:
+                self._claim(cursor)
             statements = self.projection.statements()
             if statements:
                 events.into(cursor)
@@ -399,8 +455,22 @@ class Projector:
         if save:
             self._position = events.last
 
+    def _claim(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Take the checkpoint for this transaction, or notice that another projector moved it."""
+        where = [self._build, self._position]
+        try:
+            mine = cursor.execute(
+                "update esnb.checkpoint set position = position "
+                "where build = ? and position = ? returning 1",
+                where,
+            ).fetchall()
+        except duckdb.TransactionException:
+            mine = []
+        if not mine:
+            raise _OvertakenError
+
     def _handle(self, cursor: duckdb.DuckDBPyConnection, events: _Batch) -> None:
-        left_out = {row[0] for row in cursor.execute("select position from esnb.parked").fetchall()}
+        left_out = _left_out(cursor)
         for event in events.read():
             if event.position in left_out:
                 continue
@@ -418,8 +488,9 @@ class Projector:
             event = next(events.read())
             cursor = self._cursor(self._build)
             with _transaction(cursor):
+                self._claim(cursor)
                 cursor.execute(
-                    "insert into esnb.parked values (?, ?, ?, ?)",
+                    "insert into esnb_parked values (?, ?, ?, ?)",
                     [position, event.event_id, event.event_type, reason],
                 )
                 cursor.execute(
@@ -433,18 +504,34 @@ class Projector:
 
         The mark moves after each call: a crash in between repeats one effect, it never loses one.
         """
-        if not self._reactions:
+        if not self._reactions or self._effects >= self._position:
             return
-        for event in self.store.read_all(self._effects, self.store.position - self._effects):
-            if (event.position or 0) > self._position:
-                return
-            for name in self._reactions.get(event.event_type, ()):
-                getattr(self._instance, name)(event)
-            self._effects = event.position or 0
-            with self._translated():
-                self._cursor(self._build).execute(
-                    "update esnb.checkpoint set effects = ?", [self._effects]
-                )
+        left_out = _left_out(self._cursor(self._build))
+        for event in self.store.read_all(self._effects):
+            position = event.position or 0
+            if position > self._position:
+                break
+            names = self._reactions.get(event.event_type, ())
+            if not names or position in left_out:
+                continue
+            for name in names:
+                try:
+                    getattr(self._instance, name)(event)
+                except Exception as error:
+                    raise ProjectionError(
+                        f"{self.projection.__name__}.{name} failed on the event at position "
+                        f"{position}: {event.event_type} {event.event_id} of "
+                        f"{event.aggregate_id!r}: {type(error).__name__}: {error}. The read model "
+                        f"is up to date; the next catch_up() tries this side effect again.",
+                        event,
+                    ) from error
+            self._reacted(position)
+        self._reacted(self._position)
+
+    def _reacted(self, position: int) -> None:
+        with self._translated():
+            self._cursor().execute("update esnb.checkpoint set effects = ?", [position])
+        self._effects = position
 
     def _check_version(self) -> None:
         if self._version != self.projection.version:
@@ -464,42 +551,76 @@ class Projector:
     # -- the read database -----------------------------------------------------------------
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        if self._path is not None and not self._path.parent.is_dir():
+        if self._path is None:
+            return self._connect(":memory:")
+        if not self._path.parent.is_dir():
             raise InvalidEventError(f"The folder {self._path.parent.name!r} does not exist.")
-        name = ":memory:" if self._path is None else str(self._path)
+        if self._path == self.store._log.path:
+            raise InvalidEventError(
+                f"{self._path.name!r} is the store's own file. A read model is a cache: give it a "
+                f"file of its own, such as 'read.duckdb'."
+            )
         try:
-            connection = duckdb.connect(name)
-            self._prepare(connection)
+            return self._connect(str(self._path))
         except duckdb.Error as error:
-            if "lock" in str(error) or self._path is None:
+            text = str(error)
+            if any(words in text for words in _NOT_DAMAGED):
                 raise QueryError(
-                    f"The read database is in use by another process: {str(error)[:200]}"
+                    f"The read database {self._path.name!r} cannot be opened. If another process "
+                    f"has it, close it there. The engine says: {text[:200]}"
                 ) from None
             self._put_aside("its file is damaged")
-            connection = duckdb.connect(name)
+            return self._connect(str(self._path))
+
+    def _connect(self, name: str) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(name)
+        try:
             self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        known = connection.execute(
-            "select count(*) from information_schema.tables "
-            "where table_schema = 'esnb' and table_name = 'checkpoint'"
-        ).fetchall()[0][0]
-        if not known:
-            with _transaction(connection):
-                for statement in connection.extract_statements(_META):
-                    connection.execute(statement)
-                # Reactions begin with the events to come: a new projection must not mail the past.
-                connection.execute(
-                    "insert into esnb.checkpoint values (?, ?, 1, 0, null, ?)",
-                    [self.projection.__name__, self.projection.version, self.store.position],
+        names = {
+            f"{row[0]}.{row[1]}"
+            for row in connection.execute(
+                "select table_schema, table_name from information_schema.tables"
+            ).fetchall()
+        }
+        if "esnb.checkpoint" in names:
+            rows = connection.execute("select projection from esnb.checkpoint").fetchall()
+            if len(rows) != 1:
+                raise duckdb.Error("the checkpoint is missing")
+            if rows[0][0] != self.projection.__name__:
+                raise InvalidEventError(
+                    f"{self._file()!r} holds the read model of {rows[0][0]}, not "
+                    f"of {self.projection.__name__}. Give each projection a database of its own."
                 )
-                self._create_in(connection, 1)
+            return
+        if names:
+            raise InvalidEventError(
+                f"{self._file()!r} is a database of something else: it has "
+                f"{sorted(names)[0]!r}. It was not touched. Give the read model a file of its own."
+            )
+        with _transaction(connection):
+            for statement in connection.extract_statements(_META):
+                connection.execute(statement)
+            # Reactions begin with the events to come: a new projection must not mail the past.
+            connection.execute(
+                "insert into esnb.checkpoint values (?, ?, 1, 0, null, ?)",
+                [self.projection.__name__, self.projection.version, self.store.position],
+            )
+            self._create_in(connection, 1)
+
+    def _file(self) -> str:
+        return "the read database" if self._path is None else self._path.name
 
     def _read_checkpoint(self) -> None:
-        row = self._connection.execute(
-            "select version, build, position, event_id, effects from esnb.checkpoint"
-        ).fetchall()[0]
+        with self._translated():
+            row = self._cursor().execute(
+                "select version, build, position, event_id, effects from esnb.checkpoint"
+            ).fetchall()[0]  # fmt: skip
         self._version, self._build, self._position, self._last_id, self._effects = row
 
     def _start_over(self, reason: str) -> None:
@@ -510,33 +631,73 @@ class Projector:
 
     def _put_aside(self, reason: str) -> None:
         self.notice = f"The read model was dropped and is rebuilt from the log: {reason}."
-        if self._path is not None and self._path.exists():
-            self._path.replace(self._path.with_name(self._path.name + ".damaged"))
+        if self._path is None:
+            return
+        aside, number = self._path.with_name(self._path.name + ".damaged"), 1
+        while aside.exists():
+            number += 1
+            aside = self._path.with_name(f"{self._path.name}.damaged-{number}")
+        for ending in ("", ".wal"):
             with suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + ".wal").unlink()
+                self._path.with_name(self._path.name + ending).replace(
+                    aside.with_name(aside.name + ending)
+                )
 
-    def _create(self, build: int) -> None:
-        cursor = self._connection.cursor()
+    def _create(self, build: int, parked_of: int | None) -> None:
+        cursor = self._cursor()
         with _transaction(cursor):
             cursor.execute(f"drop schema if exists build_{build} cascade")
             self._create_in(cursor, build)
+            if parked_of is not None:
+                cursor.execute(
+                    f"insert into build_{build}.esnb_parked from build_{parked_of}.esnb_parked"
+                )
 
     def _create_in(self, cursor: duckdb.DuckDBPyConnection, build: int) -> None:
         cursor.execute(f"create schema build_{build}")
+        cursor.execute(f"create table build_{build}.esnb_parked ({_PARKED})")
         for name, columns in self.projection.tables.items():
-            cursor.execute(f"create table build_{build}.{name} ({columns})")
+            try:
+                cursor.execute(f"create table build_{build}.{name} ({columns})")
+            except duckdb.Error as error:
+                raise InvalidEventError(
+                    f"{self.projection.__name__}.tables[{name!r}] is no list of columns that the "
+                    f"engine takes: {error}"
+                ) from None
 
-    def _cursor(self, build: int) -> duckdb.DuckDBPyConnection:
-        cursor = self._connection.cursor()
-        cursor.execute(f"set schema = 'build_{int(build)}'")
-        return cursor
+    def _cursor(self, build: int | None = None) -> duckdb.DuckDBPyConnection:
+        with self._translated():
+            cursor = self._connection.cursor()
+            if build is not None:
+                cursor.execute(f"set schema = 'build_{int(build)}'")
+            return cursor
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except duckdb.Error as error:
-            raise QueryError(re.sub(r"^\w+ Error: ", "", str(error).strip())) from None
+            text = re.sub(r"^\w+ Error: ", "", str(error).strip())
+            if isinstance(error, duckdb.ConnectionException) and "closed" in text:
+                raise StoreClosedError(
+                    f"The read database of {self.projection.__name__} is closed. Make a new "
+                    f"Projector: it goes on where this one stopped."
+                ) from None
+            if isinstance(error, _FILE_ERRORS) and ("orrupt" in text or "invalidated" in text):
+                self._damaged = True
+                raise StoreCorruptError(
+                    f"The read database of {self.projection.__name__} is damaged; the log is not "
+                    f"in it. rebuild() puts it aside and derives it again. The engine says: "
+                    f"{text[:200]}"
+                ) from None
+            raise QueryError(text) from None
+
+
+_FILE_ERRORS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException)
+
+
+class _OvertakenError(Exception):
+    """Another projector of this process moved the checkpoint of the same read database."""
 
 
 class _Batch:
@@ -560,8 +721,11 @@ class _Batch:
         """Put the events into the temporary table new_events."""
         cursor.register("esnb_stream", self.store.rows(self.after, self.last))
         cursor.execute(
-            "create or replace temp table new_events as "
-            "from esnb_stream where position not in (select position from esnb.parked)"
+            "create or replace temp table new_events as select * replace ("
+            # What comes through pandas has other types; else these casts cost nothing.
+            "event_version::integer as event_version, occurred_at::timestamp as occurred_at, "
+            "recorded_at::timestamp as recorded_at) "
+            "from esnb_stream where position not in (select position from esnb_parked)"
         )
         cursor.unregister("esnb_stream")
 
@@ -598,7 +762,8 @@ class _Inbox(_Batch):
 
     def read(self) -> Iterator[Event]:
         rows = self._cursor.execute(
-            "from esnb.inbox where position > ? and position <= ? order by position",
+            "select * replace (event_id::uuid as event_id) from esnb.inbox "
+            "where position > ? and position <= ? order by position",
             [self.after, self.last],
         ).fetchall()
         return map(event_from_row, rows)
@@ -643,10 +808,19 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def _inbox_row(event: Event) -> list[Any]:
+def _left_out(cursor: duckdb.DuckDBPyConnection) -> set[int]:
+    return {row[0] for row in cursor.execute("select position from esnb_parked").fetchall()}
+
+
+def _inbox_row(event: Event, head: int) -> list[Any]:
     if not isinstance(event, Event) or event.position is None:
         raise InvalidEventError(
             f"deliver() takes events with a position, from a store: {event!r:.80}"
+        )
+    if event.position > head:
+        raise InvalidEventError(
+            f"deliver() got position {event.position}, and the log ends at {head}: this event is "
+            f"from another store."
         )
     assert event.occurred_at is not None
     assert event.recorded_at is not None
