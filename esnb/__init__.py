@@ -2,16 +2,18 @@
 
 from esnb.aggregates import Aggregate, Origin, replay, state_of
 from esnb.clock import LessonClock, SystemClock
+from esnb.commands import Command, Decider, Handled, handle
 from esnb.conditions import AppendCondition
 from esnb.errors import (
-    AppendConditionError,
     AggregateNotFoundError,
+    AppendConditionError,
     AppendOnlyError,
     BadRowsError,
     ConcurrencyError,
     DuplicateEventError,
     EsnbError,
     ImpureApplyError,
+    InvalidCommandError,
     InvalidEventError,
     LagTimeoutError,
     NaiveTimeError,
@@ -32,6 +34,7 @@ from esnb.errors import (
 from esnb.events import Event, new_event
 from esnb.projections import Lag, Projection, Projector, handles, reacts_to
 from esnb.store import ANY, Appended, EventStore
+from esnb.testing import given
 from esnb.timetravel import Diff, Found, History, WhatIf, diff_states
 from esnb.upcasting import Upcasters
 
@@ -44,15 +47,19 @@ __all__ = [
     "AppendConditionError",
     "Appended",
     "BadRowsError",
+    "Command",
     "ConcurrencyError",
+    "Decider",
     "Diff",
     "DuplicateEventError",
     "EsnbError",
     "Event",
     "EventStore",
     "Found",
+    "Handled",
     "History",
     "ImpureApplyError",
+    "InvalidCommandError",
     "InvalidEventError",
     "Lag",
     "LagTimeoutError",
@@ -78,6 +85,8 @@ __all__ = [
     "Upcasters",
     "WhatIf",
     "diff_states",
+    "given",
+    "handle",
     "handles",
     "new_event",
     "reacts_to",

@@ -28,6 +28,20 @@ stories hidden in it (`STORIES`). `sample()` loads the simulated shop that is ke
 
 from .account import Account
 from .catalogue import CATALOGUE, Article, item
+from .commands import (
+    AddCredit,
+    AddItem,
+    CancelOrder,
+    OpenAccount,
+    OrderLine,
+    PayOrder,
+    PlaceOrder,
+    RefundOrder,
+    RemoveItem,
+    ShipOrder,
+    SpendCredit,
+)
+from .decider import OrderState, order_decider
 from .examples import first_orders, sample, sample_summary
 from .order import Order
 from .rules import money
@@ -37,6 +51,19 @@ from .stories import STORIES, Story, Summary
 __all__ = [
     "Order",
     "Account",
+    "PlaceOrder",
+    "AddItem",
+    "RemoveItem",
+    "PayOrder",
+    "ShipOrder",
+    "CancelOrder",
+    "RefundOrder",
+    "OpenAccount",
+    "AddCredit",
+    "SpendCredit",
+    "OrderLine",
+    "OrderState",
+    "order_decider",
     "CATALOGUE",
     "Article",
     "item",

@@ -1,0 +1,156 @@
+"""The order once more, as two pure functions: the rules of the class `Order` in another style.
+
+`decide` looks at a command and a state and returns events; `evolve` looks at a state and an event
+and returns the next state. Neither changes anything, so a test needs no store and no object. It
+shares no code with `Order`: a test lets both decide on the same random commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from esnb.commands import Command, Decider
+from esnb.errors import RejectedError
+from esnb.events import Event, new_event
+
+from .commands import (
+    AddItem,
+    CancelOrder,
+    OrderCommand,
+    OrderLine,
+    PayOrder,
+    PlaceOrder,
+    RefundOrder,
+    RemoveItem,
+    ShipOrder,
+)
+from .rules import money
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """What the next decision on an order needs to know; money in whole cents."""
+
+    status: str | None = None  # PENDING, PAID, SHIPPED, CANCELLED; None: not placed yet
+    customer: str | None = None
+    items: tuple[OrderLine, ...] = ()
+    shipped: tuple[tuple[str, int], ...] = ()  # (sku, quantity)
+    paid: int = 0
+    refunded: int = 0
+    delivered: bool = False
+
+    @property
+    def total(self) -> int:
+        """What all items cost, in cents."""
+        return sum(line.quantity * line.price for line in self.items)
+
+    @property
+    def to_ship(self) -> dict[str, int]:
+        """What has not left yet: sku -> quantity."""
+        gone = dict(self.shipped)
+        rest = {line.sku: line.quantity - gone.get(line.sku, 0) for line in self.items}
+        return {sku: quantity for sku, quantity in rest.items() if quantity > 0}
+
+
+def decide(command: OrderCommand, state: OrderState) -> list[Event]:
+    """What happens when this is asked of an order in this state; raises `RejectedError`."""
+    match command:
+        case PlaceOrder(_, customer, items):
+            _need(command, state, None)
+            return [_event("OrderPlaced", customer, "placed in the web shop",
+                           customer=customer, items=[asdict(line) for line in items])]
+        case AddItem(_, sku, quantity, price):
+            _need(command, state, "PENDING")
+            known = {line.sku: line.price for line in state.items}
+            if known.get(sku, price) != price:
+                raise RejectedError(f"{sku} is in the order at {money(known[sku])}.")
+            return [_event("ItemAdded", state.customer, "changed the basket",
+                           sku=sku, quantity=quantity, price=price)]
+        case RemoveItem(_, sku):
+            _need(command, state, "PENDING")
+            skus = [line.sku for line in state.items]
+            if sku not in skus:
+                raise RejectedError(f"{sku} is not in the order.")
+            if skus == [sku]:
+                raise RejectedError(f"{sku} is the last item: cancel the order instead.")
+            return [_event("ItemRemoved", state.customer, "changed the basket", sku=sku)]
+        case PayOrder(_, amount, method):
+            _need(command, state, "PENDING")
+            due = state.total - state.paid
+            if amount not in (None, due):
+                raise RejectedError(f"{money(due)} is due.")
+            return [_event("PaymentReceived", state.customer, "paid the order",
+                           amount=due, method=method)]
+        case ShipOrder(_, items, carrier):
+            _need(command, state, "PAID")
+            rest = state.to_ship
+            parcel = rest if items is None else dict(items)
+            for sku, quantity in parcel.items():
+                if quantity > rest.get(sku, 0):
+                    raise RejectedError(f"{rest.get(sku, 0)} of {sku} left to ship.")
+            lines = [{"sku": sku, "quantity": quantity} for sku, quantity in parcel.items()]
+            return [_event("OrderShipped", "warehouse", "paid and packed",
+                           items=lines, carrier=carrier)]
+        case CancelOrder(_, reason):
+            _need(command, state, "PENDING", "PAID")
+            if state.shipped:
+                raise RejectedError("Part of the order has been shipped.")
+            return [_event("OrderCancelled", state.customer, reason, {"reason": reason})]
+        case RefundOrder(_, amount, reason):
+            _need(command, state, "PAID", "SHIPPED", "CANCELLED")
+            left = state.paid - state.refunded
+            if amount > left:
+                raise RejectedError(f"{money(left)} left to give back.")
+            return [_event("RefundIssued", "support", reason, {"amount": amount, "reason": reason})]
+    raise RejectedError(f"{type(command).__name__} is no command to an order.")
+
+
+def evolve(state: OrderState, event: Event) -> OrderState:
+    """The state after an event; the one before it stays as it was."""
+    data = event.data
+    match event.type:
+        case "OrderPlaced":
+            lines = tuple(OrderLine(**item) for item in data["items"])
+            return replace(state, status="PENDING", customer=data["customer"], items=lines)
+        case "ItemAdded":
+            had = sum(line.quantity for line in state.items if line.sku == data["sku"])
+            line = OrderLine(data["sku"], had + data["quantity"], data["price"])
+            if had:
+                new = tuple(line if old.sku == line.sku else old for old in state.items)
+                return replace(state, items=new)
+            return replace(state, items=(*state.items, line))
+        case "ItemRemoved":
+            kept = tuple(line for line in state.items if line.sku != data["sku"])
+            return replace(state, items=kept)
+        case "PaymentReceived":
+            return replace(state, status="PAID", paid=state.paid + data["amount"])
+        case "OrderShipped":
+            gone = dict(state.shipped)
+            for item in data["items"]:
+                gone[item["sku"]] = gone.get(item["sku"], 0) + item["quantity"]
+            after = replace(state, shipped=tuple(gone.items()))
+            return after if after.to_ship else replace(after, status="SHIPPED")
+        case "OrderDelivered":
+            return replace(state, delivered=True)
+        case "OrderCancelled":
+            return replace(state, status="CANCELLED")
+        case "RefundIssued":
+            return replace(state, refunded=state.refunded + data["amount"])
+    return state
+
+
+order_decider = Decider(OrderState(), decide, evolve, "ORDER")
+
+
+def _need(command: Command, state: OrderState, *statuses: str | None) -> None:
+    if state.status not in statuses:
+        wanted = " or ".join(status or "not placed yet" for status in statuses)
+        raise RejectedError(
+            f"{type(command).__name__} needs an order that is {wanted}; "
+            f"this one is {state.status or 'not placed yet'}."
+        )
+
+
+def _event(kind: str, actor: Any, reason: str, data: Any = None, /, **fields: Any) -> Event:
+    return new_event(kind, data, metadata={"actor": actor, "reason": reason}, **fields)
