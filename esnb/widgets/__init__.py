@@ -1,5 +1,6 @@
 """Widgets to look at a log with: time sliders through one aggregate and through a whole store."""
 
 from esnb.widgets.simple import StoreSlider, TimeSlider, store_slider, time_slider
+from esnb.widgets.timetravel import TimeTravel
 
-__all__ = ["StoreSlider", "TimeSlider", "store_slider", "time_slider"]
+__all__ = ["StoreSlider", "TimeSlider", "store_slider", "time_slider", "TimeTravel"]

@@ -1,0 +1,391 @@
+"""The tape: every state of a history as differences, so that a browser can move without a kernel.
+
+Python folds once, with the learner's own `apply`. For each event the tape holds a header, the data
+as text, and what it changed: path, before, after. Every 64 events it holds a full state. Values are
+text, written as Python writes them (`'PAID'`, `2690`, `None`): nothing is rounded on its way, and
+1, 1.0 and True stay three things. Technique: delta and key frames, as in a film.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from esnb import figures
+from esnb.aggregates import Aggregate, apply_to, attributes_of, replay, state_of
+from esnb.events import Event, load_json
+from esnb.store import Reader
+from esnb.timetravel import History, Policy, WhatIf
+from esnb.widgets import parts
+
+EVERY = 64
+MOST_PAIRS = 300_000  # pairs of path and value in all full states together
+MOST_LANES = 7
+MOST_TEXT = 10_000
+SINGLE_MUTES_UP_TO = 60
+POLICIES: tuple[Policy, ...] = ("stop", "skip", "force")
+
+_PLAIN = re.compile(r"[\w-]+")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_SCALARS = (str, bytes, int, float, date, timedelta, Decimal, UUID, type(None))
+_LOADED_IN_BULK = timedelta(minutes=1)
+
+Change = tuple[int, int, int]
+"""Path, text before, text after: indices into the tables `paths` and `texts`; -1 is absent."""
+
+
+def written(value: Any) -> str:
+    """A value as text, the same for equal values: sets in order, no addresses, at most 10,000
+    characters."""
+    kind: Any = type(value)
+    if isinstance(value, _SCALARS):
+        text = repr(value)
+    elif isinstance(value, set | frozenset):
+        items = ", ".join(sorted(map(written, value)))
+        text = f"{{{items}}}" if items else ""
+        text = text if kind is set and items else f"{kind.__name__}({text})"
+    elif kind.__repr__ is object.__repr__:
+        inside = ", ".join(f"{name}={written(v)}" for name, v in attributes_of(value).items())
+        text = f"{kind.__name__}({inside})"
+    else:
+        text = _ADDRESS.sub("", repr(value))
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}… ({len(text)} characters)"
+
+
+class Table:
+    """Texts by number: each different text is sent once."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str | None) -> int:
+        """The number of a text; -1 for None."""
+        if text is None:
+            return -1
+        number = self._numbers.get(text)
+        if number is None:
+            number = self._numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return number
+
+
+class _Node:
+    """One place in the last state: a fingerprint of its value, and its text or its children."""
+
+    __slots__ = ("children", "mark", "path", "steps", "text")
+
+    def __init__(self, path: str, steps: tuple[str, ...]) -> None:
+        self.path, self.steps = path, steps
+        self.mark: str | None = None
+        self.text: str | None = None
+        self.children: dict[Any, _Node] = {}
+
+
+class Shadow:
+    """Follows one state and says what changed since the last look. It keeps texts, not values, so
+    an `apply` that changes a list in place is seen all the same."""
+
+    def __init__(self) -> None:
+        self._root = _Node("", ())
+        self.steps: dict[str, tuple[str, ...]] = {}
+
+    def look(self, state: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
+        """What changed: (path, text before or None, text after or None)."""
+        out: list[tuple[str, str | None, str | None]] = []
+        self._children(self._root, state.items(), out)
+        return out
+
+    def _children(
+        self, node: _Node, items: Collection[tuple[Any, Any]], out: list[tuple[str, Any, Any]]
+    ) -> None:
+        had, new = node.children, 0
+        for key, value in items:
+            name = key if type(key) is str else (type(key), key)
+            child = had.get(name)
+            if child is None:
+                path, new = _step(node.path, key), new + 1
+                child = had[name] = _Node(path, (*node.steps, path))
+            mark = repr(value)
+            if " at 0x" in mark:
+                mark = written(value)
+            if mark != child.mark:
+                child.mark = mark
+                self._update(child, value, out)
+        if len(had) > len(items):
+            here = {key if type(key) is str else (type(key), key) for key, _ in items}
+            for gone in [name for name in had if name not in here]:
+                self._forget(had.pop(gone), out)
+
+    def _update(self, node: _Node, value: Any, out: list[tuple[str, Any, Any]]) -> None:
+        if isinstance(value, dict) and value:
+            self._say(node, None, out)
+            self._children(node, value.items(), out)
+        elif isinstance(value, list | tuple) and value:
+            self._say(node, None, out)
+            self._children(node, list(enumerate(value)), out)
+        else:
+            if node.children:
+                self._children(node, (), out)
+            self._say(node, written(value), out)
+
+    def _forget(self, node: _Node, out: list[tuple[str, Any, Any]]) -> None:
+        self._say(node, None, out)
+        for child in node.children.values():
+            self._forget(child, out)
+
+    def _say(self, node: _Node, text: str | None, out: list[tuple[str, Any, Any]]) -> None:
+        if node.text == text:
+            return
+        if node.path not in self.steps:
+            self.steps[node.path] = node.steps
+        out.append((node.path, node.text, text))
+        node.text = text
+
+
+def _step(path: str, key: Any) -> str:
+    # The same names as in `History.diff`.
+    name = key if isinstance(key, str) and _PLAIN.fullmatch(key) else f"[{key!r}]"
+    return f"{path}{'' if name.startswith('[') or not path else '.'}{name}"
+
+
+def _in_order(steps: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The paths as one reads a state: fields as they first appeared, children below parents."""
+    first: dict[tuple[str, ...], int] = {}
+    for trail in steps.values():
+        for length in range(1, len(trail) + 1):
+            first.setdefault(trail[:length], len(first))
+    return sorted(
+        steps, key=lambda p: [first[steps[p][:n]] for n in range(1, len(steps[p]) + 1)]
+    )  # fmt: skip
+
+
+def states_of(history: History[Any]) -> Iterator[dict[str, Any]]:
+    """The attributes after each event, 0 first. They are the live objects: look, do not keep."""
+    state = replay(history.kind, ())
+    shared = {k: v for k, v in state_of(state).items() if k not in attributes_of(state)}
+    yield {**shared, **attributes_of(state)}
+    for event in history.events:
+        apply_to(state, event)
+        yield {**shared, **attributes_of(state)}
+
+
+def fold(history: History[Any]) -> dict[str, Any]:
+    """Fold once: `paths`, `texts`, the changes of each event, and a full state every so often."""
+    shadow, changes = Shadow(), []
+    for state in states_of(history):
+        changes.append(shadow.look(state))
+    paths = _in_order(shadow.steps)
+    rank = {path: number for number, path in enumerate(paths)}
+    texts = Table()
+    flat: list[list[int]] = []
+    now: dict[int, int] = {}
+    full: list[list[int]] = []
+    pairs = 0
+    every = EVERY
+    for number, step in enumerate(changes):
+        row: list[int] = []
+        for path, before, after in sorted(step, key=lambda c: rank[c[0]]):
+            p, b, a = rank[path], texts.number(before), texts.number(after)
+            row += (p, b, a)
+            if a < 0:
+                now.pop(p, None)
+            else:
+                now[p] = a
+        flat.append(row if number else [])
+        if number % every == 0:
+            full.append([x for pair in sorted(now.items()) for x in pair])
+            pairs += len(now)
+            if pairs > MOST_PAIRS and len(full) > 2:
+                # A state that grows with every event: keep every second one, and so on.
+                full, every = full[::2], every * 2
+                pairs = sum(map(len, full)) // 2
+    return {"paths": paths, "texts": texts.texts, "changes": flat[1:], "every": every, "full": full}
+
+
+# -- the whole payload -----------------------------------------------------------------------
+
+
+def commands_of(events: Sequence[Event]) -> list[int]:
+    """The number of the command that each event came from: one append writes one recorded_at.
+
+    A `command_id` in the metadata counts before that. A stream that was loaded in bulk has one
+    recorded_at for all; its commands are told apart by occurred_at.
+    """
+    recorded = {event.recorded_at for event in events}
+    times = [e.occurred_at for e in events if e.occurred_at]
+    bulk = len(recorded) == 1 and bool(times) and max(times) - min(times) > _LOADED_IN_BULK
+    numbers: list[int] = []
+    last: Any = None
+    for event in events:
+        time = event.occurred_at if bulk else event.recorded_at
+        key = event.metadata.get("command_id", time)
+        numbers.append((numbers[-1] + (key != last)) if numbers else 0)
+        last = key
+    return numbers
+
+
+def snapshots_of(
+    store: Reader, kind: type[Any], aggregate_id: str
+) -> tuple[list[int], list[list[Any]]]:
+    """The numbers at which the store has a snapshot that a load would start from, and those that it
+    has but would not use, each with the reason."""
+    if not (isinstance(kind, type) and issubclass(kind, Aggregate)) or kind.snapshot_every is None:
+        return [], []
+    rows = store.snapshots(aggregate_id)
+    good: set[int] = set()
+    bad: list[list[Any]] = []
+    for row in rows.to_dict("records"):
+        number, version = int(row["sequence_number"]), int(row["state_version"])
+        if row["aggregate_type"] != kind.aggregate_type:
+            continue
+        if version != kind.state_version:
+            bad.append([number, f"its state_version is {version}, the code's {kind.state_version}"])
+            continue
+        try:
+            kind.from_state(load_json(str(row["state_json"])))
+        except Exception as error:  # whatever it is, a load replays instead
+            bad.append([number, f"from_state fails with {type(error).__name__}"])
+            continue
+        good.add(number)
+    # A load looks at the newest fitting snapshot only: when that one fails, it replays all.
+    failing = {n for n, why in bad if why.startswith("from_state")}
+    return sorted(good - failing), sorted(bad)
+
+
+def drawing(event_type: str) -> dict[str, Any]:
+    """How an event type is drawn, from the course's one visual grammar."""
+    code, shape, hue = figures.mark(event_type)
+    return {
+        "name": event_type,
+        "code": code,
+        "points": parts._POLYGONS.get(shape),
+        "hue": hue,
+        "ink": "#ffffff" if hue == figures.BLUE else "#000000",
+        "y": parts._LETTERS.get(shape, 15.5),
+    }
+
+
+def lanes_of(
+    events: Sequence[Event], lanes: Callable[[Event], str] | None
+) -> tuple[list[str], list[int]]:
+    """The names of the lanes (at most 7, then "other") and the lane of each event."""
+    names = [lanes(event) if lanes else event.event_type for event in events]
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    kept = list(counts)
+    if len(kept) > MOST_LANES:
+        often = sorted(counts, key=lambda name: -counts[name])[:MOST_LANES]
+        kept = [*(name for name in counts if name in often), "other"]
+    place = {name: number for number, name in enumerate(kept)}
+    return kept, [place.get(name, len(kept) - 1) for name in names]
+
+
+def what_if(history: History[Any], muted: Iterable[int], policy: Policy) -> dict[str, Any]:
+    """A thought experiment for the browser; see `History.without`."""
+    return experiment(history, history.without(*muted, policy=policy), policy)
+
+
+def experiment(history: History[Any], result: WhatIf[Any], policy: Policy) -> dict[str, Any]:
+    """What the browser shows of one: where both states differ; which events were refused, and why.
+
+    With the policy "stop", the fact is shown at the first refused event, else at the end.
+    """
+    refused = [[event.sequence_number, reason] for event, reason in result.refused]
+    fact_at = len(history)
+    fact = state_of(result.fact)
+    if policy == "stop" and refused:
+        fact_at = int(str(refused[0][0]))
+        fact = history.state(fact_at)
+    a, b = dict(_leaves(fact)), dict(_leaves(state_of(result.state)))
+    rows = [
+        [path, a.get(path), b.get(path)]
+        for path in _in_order(_trails((a, b)))
+        if a.get(path) != b.get(path)
+    ]
+    return {
+        "muted": list(result.muted), "policy": policy, "number": result.number,
+        "fact_at": fact_at, "refused": refused, "rows": rows,
+    }  # fmt: skip
+
+
+def _trails(states: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    return {path: tuple(re.findall(r"^[^.\[]+|.+", path)) for state in states for path in state}
+
+
+def _leaves(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for path, _, text in Shadow().look(state):
+        if text is not None:
+            yield path, text
+
+
+def single_mutes(history: History[Any]) -> dict[str, dict[str, Any]] | None:
+    """Every experiment with one event muted, by number and policy; None for a long history.
+
+    So what-if works where there is no kernel. Without a refusal the three policies agree.
+    """
+    if len(history) > SINGLE_MUTES_UP_TO:
+        return None
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(1, len(history) + 1):
+        skipped = what_if(history, [number], "skip")
+        if skipped["refused"]:
+            found[str(number)] = {
+                "skip": skipped,
+                "stop": what_if(history, [number], "stop"),
+                "force": what_if(history, [number], "force"),
+            }
+        else:
+            found[str(number)] = {policy: {**skipped, "policy": policy} for policy in POLICIES}
+    return found
+
+
+def payload(
+    store: Reader, history: History[Any], aggregate_id: str, *,
+    stops: Mapping[int, str], lanes: Callable[[Event], str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """All that the browser needs, as JSON types."""
+    events, kind = history.events, history.kind
+    types = Table()
+    lane_names, lane = lanes_of(events, lanes)
+    good, bad = snapshots_of(store, kind, aggregate_id)
+    can_load = isinstance(kind, type) and issubclass(kind, Aggregate)
+    return {
+        "id": aggregate_id,
+        "kind": kind.__name__,
+        "loads": can_load,
+        "n": len(events),
+        "type": [types.number(event.event_type) for event in events],
+        "types": [drawing(name) for name in types.texts],
+        "lane": lane,
+        "lanes": lane_names,
+        "version": [event.event_version for event in events],
+        "time": [_micros(event.occurred_at) for event in events],
+        "recorded": [_micros(event.recorded_at) for event in events],
+        "event_id": [str(event.event_id) for event in events],
+        "data": [_json(event.event_data) for event in events],
+        "metadata": [_json(event.metadata) for event in events],
+        "command": commands_of(events),
+        "stops": [[number, text] for number, text in sorted(stops.items())],
+        "snapshots": good,
+        "unused": bad,
+        "what_if": single_mutes(history),
+        **fold(history),
+    }
+
+
+def _micros(time: datetime | None) -> int | None:
+    if time is None:
+        return None
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
