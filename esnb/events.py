@@ -125,7 +125,7 @@ def check_event(event: Event) -> None:
     """
     name, version, time = event.event_type, event.event_version, event.occurred_at
     where = f"event {name!r}"
-    if not isinstance(name, str) or not name.strip() or "\x00" in name or not _is_text(name):
+    if not isinstance(name, str) or not name.strip() or "\x00" in name or not is_storable(name):
         raise InvalidEventError(
             f"An event type is a non-empty text such as 'OrderPlaced', found {name!r}."
         )
@@ -171,7 +171,7 @@ def _is_json(value: Any) -> bool:
     # The verdict alone is much cheaper than `_check`, which also writes down the path.
     kind = type(value)
     if kind is str:
-        return value.isascii() or _is_text(value)
+        return value.isascii() or is_storable(value)
     if kind is int:
         return -_INT64 <= value < _INT64
     if kind is dict:
@@ -190,7 +190,7 @@ def _check(value: Any, path: str) -> None:
     if value is None or kind is bool:
         return
     if kind is str:
-        if not _is_text(value):
+        if not is_storable(value):
             raise InvalidEventError(
                 f"{path} holds half a character (a lone surrogate), which no file can store."
             )
@@ -223,7 +223,8 @@ def _check(value: Any, path: str) -> None:
         )
 
 
-def _is_text(value: str) -> bool:
+def is_storable(value: str) -> bool:
+    """Whether a text can be written to a file: half a character (a lone surrogate) cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -6,11 +6,15 @@ and the ids. All of it goes column by column, never row by row.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 import numpy as np
+import orjson
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -23,13 +27,16 @@ from esnb.errors import (
     EsnbError,
     InvalidEventError,
 )
-from esnb.events import dump_json
+from esnb.events import Event, check_event, dump_json, is_storable, load_json
 
 _SHOWN = 8
 _CHUNK = 100_000
 _QUIET_BELOW = 200_000
 
 _NO_ZONE = "has no zone; say timezone='UTC', or the zone it was read off in"
+
+# Numbers that JSON text may hold and 64 bits may not.
+_LONG_NUMBER = re.compile(r"\d{19}|\d[eE]\+?\d{3}")
 
 Problem = tuple[int, str, object, str]
 
@@ -66,7 +73,7 @@ def append_frame(
     fit, `ConcurrencyError` for an aggregate that exists, `DuplicateEventError` for a part that is
     stored already. In each case nothing is loaded.
     """
-    _check_columns(frame, [aggregate_id, event_type, occurred_at, metadata, event_id], data)
+    _check_columns(frame, [aggregate_id, event_type, occurred_at], [metadata, event_id], data)
     if frame.empty:
         raise InvalidEventError("The table has no rows, so there is nothing to load.")
     must_be_new = expected_version == 0 and not isinstance(expected_version, bool)
@@ -75,10 +82,14 @@ def append_frame(
             f"expected_version of a table is 0 (all aggregates are new) or ANY, "
             f"found {expected_version!r}."
         )
-    if not isinstance(aggregate_type, str) or not aggregate_type.strip():
+    if not isinstance(aggregate_type, str) or not _can_be_a_name(aggregate_type):
         raise InvalidEventError(f"aggregate_type is a column or a text, found {aggregate_type!r}.")
+    if timezone is not None and not (isinstance(timezone, str) and timezone):
+        raise InvalidEventError(f"timezone={timezone!r} is no IANA zone name.")
+    # A version has one rule, and events.py knows it.
+    check_event(Event("rows of a table", {}, event_version))
     problems = _Problems()
-    table = _Table(int(event_version))
+    table = _Table(event_version)
     table.names["aggregate_id"] = _names(frame[aggregate_id], problems)
     table.names["event_type"] = _names(frame[event_type], problems)
     times = _times(frame[occurred_at], timezone, problems)
@@ -97,6 +108,8 @@ def append_frame(
             expression, values = _value(frame[name], f"data_{number}", problems)
             table.values[f"data_{number}"] = values
             parts.append(f"{_quoted(str(name))}, {expression}")
+        if len({str(name) for name in names}) < len(names):
+            raise InvalidEventError("Two columns become the same key of the data. Rename one.")
         table.data_sql = f"json_object({', '.join(parts)})"
     if metadata is not None:
         table.values["metadata"] = _objects(frame[metadata], problems)
@@ -104,9 +117,6 @@ def append_frame(
     if event_id is not None:
         table.values["given_id"] = _ids(frame[event_id], problems)
         table.id_sql = "given_id::uuid"
-    for column in ("data", "metadata"):
-        if column in table.values:
-            _check_objects(log, table.values[column], problems)
     problems.raise_any()
     table.put_in_order(times.to_numpy())
     types = table.types_of_aggregates()
@@ -203,10 +213,30 @@ def _stored_already(log: Log, table: _Table, known: Any) -> int:
     with log.translated():
         cursor = log.cursor()
         cursor.register("esnb_part", table.part(places))
-        stored, last = cursor.execute(
-            f"select count(*), max(e.position) from ({table.typed()}) t join events e "
-            "on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id"
-        ).fetchall()[0]
+        found = f"""
+            from (select *, {table.metadata_sql} as new_metadata from ({table.typed()})) t
+            join events e on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id
+        """
+        stored, last = cursor.execute(f"select count(*), max(e.position) {found}").fetchall()[0]
+        plain = (
+            "(e.event_type = t.event_type and e.occurred_at = t.occurred_at "
+            f"and e.event_version = {table.event_version})"
+        )
+        differing = cursor.execute(
+            f"""
+            select e.event_id::varchar, {plain}, e.event_data, t.event_data, e.metadata,
+                   new_metadata {found}
+            where not {plain} or e.event_data::varchar <> t.event_data::varchar
+                  or e.metadata::varchar <> new_metadata::varchar
+            """
+        ).fetchall() if stored else []  # fmt: skip
+    for name, plain, *texts in differing:
+        old_data, new_data, old_metadata, new_metadata = map(load_json, texts)
+        if not plain or not _same(old_data, new_data) or not _same(old_metadata, new_metadata):
+            raise DuplicateEventError(
+                f"The event {name} is stored already, with other content than this table has for "
+                f"it. An id names one fact for ever: correct it with a new event."
+            )
     if stored and stored < len(table.order):
         raise DuplicateEventError(
             f"{stored} of the {len(table.order)} rows are stored already, the others are not. Load "
@@ -253,18 +283,10 @@ def _insert(
     bar.close()
 
 
-def _check_objects(log: Log, series: pd.Series[Any], problems: _Problems) -> None:
-    """Name the rows whose text is no JSON object."""
-    texts = pd.DataFrame({"text": series.array, "row": np.arange(len(series))})
-    with log.translated():
-        cursor = log.cursor()
-        cursor.register("esnb_texts", texts)
-        bad = cursor.execute(
-            "select row, text from esnb_texts where case when json_valid(text) "
-            "then json_type(text) <> 'OBJECT' else true end order by row"
-        ).fetchall()
-    for row, text in bad:
-        problems.add(row, str(series.name), text, "is not a JSON object")
+def _same(one: Any, other: Any) -> bool:
+    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
+        other, option=orjson.OPT_SORT_KEYS
+    )
 
 
 class _Problems:
@@ -291,13 +313,15 @@ class _Problems:
 
 
 def _check_columns(
-    frame: pd.DataFrame, names: list[str | None], data: str | list[str] | None
+    frame: pd.DataFrame, needed: list[str], names: list[str | None], data: str | list[str] | None
 ) -> None:
     if not isinstance(frame, pd.DataFrame):
         raise InvalidEventError(f"append_frame() takes a DataFrame, found {type(frame).__name__}.")
-    wanted = [n for n in names if n is not None]
+    if data is not None and not isinstance(data, str | list | tuple):
+        raise InvalidEventError(f"data is a column, or a list of columns, found {data!r:.60}.")
+    wanted = [*needed, *(n for n in names if n is not None)]
     wanted += [data] if isinstance(data, str) else list(data or [])
-    missing = [n for n in wanted if n not in frame.columns]
+    missing = [n for n in wanted if not isinstance(n, Hashable) or n not in frame.columns]
     if missing:
         raise InvalidEventError(
             f"The table has no column {missing[0]!r}. "
@@ -316,14 +340,16 @@ def _names(series: pd.Series[Any], problems: _Problems) -> tuple[Any, Any]:
         )
     elif series.dtype.kind not in "iu" and not isinstance(series.dtype, pd.StringDtype):
         series = series.astype(object)
-        is_text = series.map(lambda v: isinstance(v, str)).astype(bool)
-        problems.where(series.notna() & ~is_text, series, "is not text")
+        is_text = series.map(lambda v: isinstance(v, str) and is_storable(v)).astype(bool)
+        problems.where(series.notna() & ~is_text, series, "is not text that a file can store")
         series = series.where(is_text)
     # Names repeat: what is asked of each name below is asked once, not once a row.
     codes, names = pd.factorize(series)
     texts = pd.Series(names).astype(str)
     empty = np.append(texts.str.strip() == "", False)  # the last is for code -1, a missing name
     problems.where(empty[codes], series, "is empty")
+    broken = np.append(texts.str.contains("\x00", regex=False), False)
+    problems.where(broken[codes], series, "holds the character NUL")
     return codes, texts.array
 
 
@@ -389,9 +415,8 @@ def _value(series: pd.Series[Any], column: str, problems: _Problems) -> tuple[st
     if kind == "b" or kind == "i" or isinstance(series.dtype, pd.StringDtype):
         return column, series
     if kind == "u":
-        problems.where(
-            series > np.iinfo(np.int64).max, series, "is beyond 64 bits; store it as text"
-        )
+        beyond = (series > np.iinfo(np.int64).max).fillna(False)
+        problems.where(beyond, series, "is beyond 64 bits; store it as text")
         return column, series
     if kind == "f":
         problems.where(
@@ -425,20 +450,28 @@ def _value(series: pd.Series[Any], column: str, problems: _Problems) -> tuple[st
 
 
 def _objects(series: pd.Series[Any], problems: _Problems) -> Any:
-    """A column of dicts or JSON text as JSON text; whether text is JSON, the engine checks."""
-    if isinstance(series.dtype, pd.StringDtype) and not series.isna().any():
-        return series
+    """A column of dicts or JSON text as JSON text, each value checked like the data of an event."""
     texts: list[str] = []
     for row, value in enumerate(series):
-        if isinstance(value, str):
-            texts.append(value)
-            continue
         try:
-            texts.append(dump_json(value, str(series.name)))
-        except InvalidEventError as error:
-            problems.add(row, str(series.name), value, f"cannot be JSON: {error}")
+            if isinstance(value, str):
+                # Read it as every later reader will; only odd numbers need the exact check.
+                if type(load_json(value)) is not dict or _LONG_NUMBER.search(value):
+                    dump_json(json.loads(value), str(series.name))
+                texts.append(value)
+            else:
+                texts.append(dump_json(value, str(series.name)))
+        except ValueError as error:
+            if isinstance(error, InvalidEventError):
+                problems.add(row, str(series.name), value, f"cannot be JSON: {error}")
+            else:
+                problems.add(row, str(series.name), value, f"is not a JSON object ({error})")
             texts.append("{}")
     return pd.Series(texts, index=series.index, dtype=object)
+
+
+def _can_be_a_name(text: str) -> bool:
+    return bool(text.strip()) and "\x00" not in text and is_storable(text)
 
 
 def _ids(series: pd.Series[Any], problems: _Problems) -> Any:
