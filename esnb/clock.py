@@ -79,6 +79,7 @@ class LessonClock:
     ) -> None:
         self._next = utc(start)
         self._step = timedelta(seconds=step)
+        self._seed = seed
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
@@ -93,6 +94,11 @@ class LessonClock:
         """The next id of the seeded sequence."""
         with self._lock:
             return UUID(int=self._random.getrandbits(128), version=4)
+
+    def continue_after(self, position: int) -> None:
+        """Give other ids than the sessions did that wrote the log up to `position`."""
+        with self._lock:
+            self._random = random.Random(f"{self._seed} after {position}")
 
     def advance(self, **duration: float) -> None:
         """Move the clock on: `advance(hours=2)` takes the keywords of `datetime.timedelta`."""

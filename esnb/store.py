@@ -21,7 +21,7 @@ import orjson
 import pandas as pd
 
 from esnb import frames
-from esnb.clock import Clock, SystemClock, utc
+from esnb.clock import Clock, LessonClock, SystemClock, utc
 from esnb.conditions import AppendCondition, Conditions, conditions_of
 from esnb.engine import Log, Overtaken, open_log
 from esnb.errors import (
@@ -455,6 +455,8 @@ class EventStore(Reader):
         super().__init__(
             log, clock or SystemClock(), Upcasters() if upcasters is None else upcasters
         )
+        if isinstance(self.clock, LessonClock) and log.position:
+            self.clock.continue_after(log.position)
         self._finalizer = weakref.finalize(self, log.release)
 
     @classmethod

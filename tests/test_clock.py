@@ -201,6 +201,23 @@ def test_the_system_clock_is_utc_and_its_ids_are_new():
     assert len({clock.new_id() for _ in range(100)}) == 100
 
 
+def test_a_lesson_that_goes_on_with_its_file_gets_no_id_twice(tmp_path):
+    """Each session begins with the same seed; the ids it gives must be new all the same."""
+    def sessions(path):
+        for _ in range(4):
+            with EventStore(path, clock=LessonClock()) as store:
+                for _ in range(3):
+                    event = new_event("X")
+                    store.append("a", [event], expected_version=ANY, aggregate_type="T")
+                    assert store.append("a", [event], expected_version=ANY).duplicate
+        with EventStore(path) as store:
+            return [e.event_id for e in store.read_all()]
+
+    ids = sessions(tmp_path / "one.duckdb")
+    assert len(set(ids)) == len(ids) == 12
+    assert sessions(tmp_path / "two.duckdb") == ids  # and they repeat
+
+
 def test_clocks_may_be_used_by_many_threads():
     clock = LessonClock()
     readings, ids = [], []
