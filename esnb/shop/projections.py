@@ -50,11 +50,15 @@ group by order_id
 
 
 def _kept(table: str) -> str:
-    """SQL: the lines of the stored row that the new lines do not wipe, and then the new ones."""
+    """SQL: the lines of the stored row that the new lines do not wipe, and then the new ones.
+
+    The line of a removal, with quantity 0, stays: an insert keeps it too, so that the row is the
+    same however the events were cut into batches.
+    """
     return (
         f"list_concat(list_filter({table}.lines, lambda a: not list_contains(list_transform("
         f"list_filter(excluded.lines, lambda b: b.quantity = 0), lambda b: b.sku), a.sku)), "
-        f"list_filter(excluded.lines, lambda b: b.quantity <> 0))"
+        f"excluded.lines)"
     )
 
 
@@ -211,13 +215,14 @@ with moves as (
     select unnest(lines, recursive := true), 1 as sign from touched
     union all by name
     select unnest(before, recursive := true), -1 as sign from touched
-), shipments as (
+), named as (
     select unnest(lines, recursive := true) from new_lines
 )
 select sku, sum(reserved)::bigint, sum(shipped)::bigint from (
     select sku, sign * quantity as reserved, 0 as shipped from moves
     union all
-    select sku, 0, -quantity from shipments where quantity < 0
+    -- Every sku of the batch gets a row, also one whose order was cancelled in the same batch.
+    select sku, 0, greatest(0, -quantity) from named
 )
 group by sku
 on conflict do update set reserved = inventory.reserved + excluded.reserved,
