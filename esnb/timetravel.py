@@ -26,6 +26,7 @@ from esnb.events import Event
 from esnb.store import Reader
 
 _KEEP_EVERY = 64
+_SHOWN = 6
 _COMPARE_WHOLE = 256
 _PLAIN = re.compile(r"[\w-]+")
 _SCALARS = (str, bytes, int, float, date, Decimal, UUID, type(None))
@@ -55,7 +56,9 @@ class Diff:
         lines = {p: f"+ {p}  {v!r}" for p, v in self.added.items()}
         lines |= {p: f"~ {p}  {a!r} -> {b!r}" for p, (a, b) in self.changed.items()}
         lines |= {p: f"- {p}  {v!r}" for p, v in self.removed.items()}
-        return "\n".join(lines[p] for p in sorted(lines)) or "no difference"
+        # An empty list or dict that got or lost its items is said already by the lines of its items.
+        emptied = {p for p in lines if any(_under(other, p) for other in lines if other != p)}
+        return "\n".join(lines[p] for p in sorted(set(lines) - emptied)) or "no difference"
 
     __repr__ = __str__
 
@@ -134,7 +137,10 @@ class WhatIf(Generic[F]):
 
     def __str__(self) -> str:
         lines = [f"Without {', '.join(map(str, self.muted))} (nothing is stored):", str(self.diff)]
-        lines += [f"refused: {e.sequence_number} {e.event_type}: {why}" for e, why in self.refused]
+        shown = self.refused[:_SHOWN]
+        lines += [f"refused: {e.sequence_number} {e.event_type}: {why}" for e, why in shown]
+        if len(self.refused) > len(shown):
+            lines.append(f"... and {len(self.refused) - len(shown)} more, in .refused")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -260,7 +266,10 @@ class History(Generic[F]):
                         rows.append((number, event.event_type, event.occurred_at, found, old, new))
             previous = state
         names = ["sequence_number", "event_type", "occurred_at", "path", "before", "after"]
-        return pd.DataFrame(rows, columns=names)
+        frame = pd.DataFrame(rows, columns=names)
+        for column, position in (("before", 4), ("after", 5)):  # None stays None, not NaN
+            frame[column] = pd.Series([row[position] for row in rows], dtype=object)
+        return frame
 
     def first(self, predicate: Callable[[F], bool], *, scan: bool = False) -> Found | None:
         """The first number whose state satisfies the predicate, by bisection: about log2(n) probes.

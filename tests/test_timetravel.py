@@ -253,7 +253,22 @@ def test_a_diff_applied_to_one_state_gives_the_other(before, after):
     assert mirror.changed == {p: (new, old) for p, (old, new) in diff.changed.items()}
     assert bool(diff) == (exactly(leaves(before)) != exactly(leaves(after)))
     assert not diff_states(before, copy.deepcopy(before))
-    assert len(str(diff).splitlines()) == max(1, len(diff.paths))
+    # One line a path; only an empty list or dict whose items have lines of their own has none.
+    hidden = len(diff.paths) - len(str(diff).splitlines()) if diff else 0
+    values = {**diff.added, **diff.removed}
+    emptied = [p for p in diff.paths if p in values and values[p] in ([], {})]
+    assert (
+        0
+        <= hidden
+        <= len([p for p in emptied if any(q.startswith(p) for q in diff.paths if q != p)])
+    )
+
+
+def test_the_text_of_a_diff_leaves_out_a_container_whose_items_speak():
+    diff = diff_states({"shipped": {}, "tags": ["x"]}, {"shipped": {"mug": 2}, "tags": []})
+    assert diff.paths == ["shipped", "shipped.mug", "tags", "tags[0]"]
+    assert str(diff) == "+ shipped.mug  2\n- tags[0]  'x'"
+    assert str(diff_states({"a": []}, {"a": {}})) == "~ a  [] -> {}"
 
 
 @given(state=OBJECTS)
@@ -430,7 +445,11 @@ def test_without_an_event_on_which_later_ones_stand(store):
         def refuses(self, event):
             return None if event.type == "Placed" or self.items[event.data["sku"]] else "no"
 
-    events = [new_event("Placed", sku="A"), new_event("More", sku="A"), new_event("Placed", sku="B")]
+    events = [
+        new_event("Placed", sku="A"),
+        new_event("More", sku="A"),
+        new_event("Placed", sku="B"),
+    ]
     result = History.of(events, Cart).without(1)
     assert result.state.items == {"B": 1}
     assert [(e.type, why) for e, why in result.refused] == [
