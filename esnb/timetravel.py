@@ -56,8 +56,10 @@ class Diff:
         lines = {p: f"+ {p}  {v!r}" for p, v in self.added.items()}
         lines |= {p: f"~ {p}  {a!r} -> {b!r}" for p, (a, b) in self.changed.items()}
         lines |= {p: f"- {p}  {v!r}" for p, v in self.removed.items()}
-        # An empty list or dict that got or lost its items is said already by the lines of its items.
-        emptied = {p for p in lines if any(_under(other, p) for other in lines if other != p)}
+        # A list or dict that got or lost its items is told by the lines of its items.
+        values = {**self.added, **self.removed}
+        empty = {p for p, v in values.items() if isinstance(v, dict | list | tuple)}
+        emptied = {p for p in empty if any(_under(other, p) for other in lines if other != p)}
         return "\n".join(lines[p] for p in sorted(set(lines) - emptied)) or "no difference"
 
     __repr__ = __str__
@@ -362,8 +364,8 @@ class History(Generic[F]):
                 where = diff_states(orjson.loads(data), event.event_data).paths
                 raise ImpureApplyError(
                     f"{self.kind.__name__}.apply changed the data of event {number} "
-                    f"({event.event_type}) at {', '.join(where[:3])}: the state shares a list or dict "
-                    f"with the event. An event is a fact: keep a copy, as in list(event.data[...])."
+                    f"({event.event_type}) at {', '.join(where[:3])}: the state shares a list or "
+                    f"dict with the event. An event is a fact: keep a copy, as in list(event.data[...])."
                 )
         leak = diff_states(empty, state_of(replay(self.kind, ())))
         if leak:
