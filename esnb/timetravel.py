@@ -365,7 +365,7 @@ class History(Generic[F]):
                 raise ImpureApplyError(
                     f"{self.kind.__name__}.apply changed the data of event {number} "
                     f"({event.event_type}) at {', '.join(where[:3])}: the state shares a list or "
-                    f"dict with the event. An event is a fact: keep a copy, as in list(event.data[...])."
+                    f"dict with the event. An event is a fact: keep a copy, list(event.data[...])."
                 )
         leak = diff_states(empty, state_of(replay(self.kind, ())))
         if leak:
