@@ -22,6 +22,7 @@ customer is an `Account` (ACCOUNT, ids such as account-ada). All money is in who
 has `actor` and `reason`: with occurred_at they say who did what, when, and why.
 
 `order.py` and `account.py` hold the rules, each with its state machine as a table on top.
+`projections.py` and `search.py` hold the read models: what the pages and reports ask for.
 `first_orders(store)` writes a story of eight events, `simulate(store)` a whole shop with three
 stories hidden in it (`STORIES`). `sample()` loads the simulated shop that is kept in `data/shop`.
 """
@@ -44,7 +45,9 @@ from .commands import (
 from .decider import OrderState, order_decider
 from .examples import first_orders, sample, sample_summary
 from .order import Order
+from .projections import Analytics, Inventory, OrderSummary
 from .rules import money
+from .search import OrderSearch
 from .simulator import simulate
 from .stories import STORIES, Story, Summary
 
@@ -68,6 +71,10 @@ __all__ = [
     "Article",
     "item",
     "money",
+    "OrderSummary",
+    "Inventory",
+    "Analytics",
+    "OrderSearch",
     "first_orders",
     "simulate",
     "STORIES",

@@ -1,0 +1,488 @@
+"""A read model to search by text: documents derived from the log, in an embedded search engine.
+
+A document has the shape that Elasticsearch takes and gives: `{"_id": ..., "_source": {...}}`. The
+engine is Tantivy: it ranks by BM25, the usual measure, forgives a typing error, and completes
+words. The position is a document too, committed with the others: they can never disagree.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import shutil
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import orjson
+import tantivy
+
+from esnb.errors import (
+    InvalidEventError,
+    LagTimeoutError,
+    ProjectionError,
+    QueryError,
+    StaleProjectionError,
+    StoreCorruptError,
+)
+from esnb.events import Event, Json, dump_json, load_json
+from esnb.projections import Lag
+from esnb.store import Reader
+
+BATCH = 50_000  # events between two commits of the index
+TYPO_FROM = 4  # letters: one letter off in a shorter word gives another word
+
+_HEAP = 15_000_000  # bytes, the least that Tantivy takes
+_MAGIC = 1337  # of the footer of a file of Tantivy
+_CURRENT = "current"  # the file that names the folder of the index in use
+
+_WORDS = (
+    tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    .filter(tantivy.Filter.lowercase())
+    .filter(tantivy.Filter.ascii_fold())
+    .build()
+)
+
+
+class SearchProjection:
+    """The declaration of documents: derive from it, name the `fields`, write `apply`.
+
+    `fields` are the keys of a document that can be searched, each with its weight in the ranking; a
+    key may hold text, or lists and mappings with text in them. Raise `version` with every change.
+    """
+
+    fields: ClassVar[dict[str, float]] = {}
+    version: ClassVar[int] = 1
+
+    def apply(self, document: Json, event: Event) -> Json | None:
+        """The document of `event.aggregate_id` after this event; `{}` stands for a new one.
+
+        None: the event changes nothing, or the aggregate has no document.
+        """
+        raise NotImplementedError
+
+
+class SearchProjector:
+    """Keeps documents up to date: `SearchProjector(store, OrderDocuments)`; compare `Projector`.
+
+    The index lives in memory, or in the folder `database`, which only this class may use. One that
+    is damaged, or belongs to another log, is dropped and rebuilt; `notice` says so. One of another
+    `version` keeps answering, and `catch_up` raises `StaleProjectionError` until `rebuild`.
+    """
+
+    def __init__(
+        self,
+        store: Reader,
+        projection: type[SearchProjection],
+        database: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if not projection.fields:
+            raise InvalidEventError(f"{projection.__name__} names no fields to search.")
+        self.store = store
+        self.projection = projection
+        self.notice = ""
+        self._instance = projection()
+        self._lock = threading.RLock()
+        self._root = None if database is None else Path(database).expanduser().resolve()
+        self._place = self._current()
+        self._mark = self._fresh()
+        try:
+            self._index = _open(self._place, projection)
+            self._read_mark()
+        except Exception:  # the engine has one class of error for all that may be wrong with files
+            if self._place is None or not self._place.exists():
+                raise
+            self._start_over("its files are damaged")
+        if self.position > store.position or not self._same_log():
+            self._start_over("it was built from another log, or from more events than there are")
+
+    @property
+    def position(self) -> int:
+        """The position of the last event in the documents; 0 when there are none."""
+        position: int = self._mark["position"]
+        return position
+
+    def lag(self) -> Lag:
+        """How far the documents are behind the log, in events and in seconds."""
+        waiting, _ = self.store.next_batch(self.position, 2**62)
+        oldest = next(self.store.read_all(self.position, 1), None)
+        if oldest is None or oldest.recorded_at is None:
+            return Lag(0, 0.0)
+        seconds = (self.store.clock.now() - oldest.recorded_at).total_seconds()
+        return Lag(waiting, max(0.0, seconds))
+
+    def wait_for(self, position: int, timeout: float = 5.0) -> None:
+        """Catch up until the documents contain this position: the token that `append` returned."""
+        deadline = time.monotonic() + timeout
+        while self.position < position:
+            if not self.catch_up() or time.monotonic() > deadline:
+                raise LagTimeoutError(
+                    f"{self.projection.__name__} is at position {self.position}, and the log ends "
+                    f"at {self.store.position}: {position} is not in it. Is it another log's?"
+                )
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def search(
+        self, text: str, limit: int = 10, where: dict[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """The best documents that have all words of `text`, each in any field; best first.
+
+        A word also finds the words that begin with it, and from four letters on those with one
+        letter wrong, missing, added or swapped: both rank lower. No text finds all. `where` asks
+        for words in a certain field. A hit has `_id`, `_score`, `_source`, and `highlight`: per
+        field, its text as HTML, escaped, with the words that were found in `<em>`.
+        """
+        if not isinstance(text, str) or not isinstance(limit, int) or limit < 1:
+            raise QueryError("search() takes a text, and a limit from 1 upwards.")
+        schema, words = self._index.schema, _WORDS.analyze(text)
+        parts = [tantivy.Query.term_query(schema, "kind", "document")]
+        for field, wanted in (where or {}).items():
+            if field not in self._mark["fields"]:
+                raise QueryError(f"{field!r} is no field: {', '.join(self._mark['fields'])}.")
+            parts += [
+                tantivy.Query.term_query(schema, field, word) for word in _WORDS.analyze(wanted)
+            ]
+        parts += [self._any_field(word) for word in words]
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, part) for part in parts])
+        with self._translated():
+            searcher = self._index.searcher()
+            found = [
+                (score, searcher.doc(address))
+                for score, address in searcher.search(query, limit).hits
+            ]
+        hits = [
+            (score, document["id"][0], load_json(document["source"][0]))
+            for score, document in found
+        ]
+        hits.sort(key=lambda hit: (-hit[0], hit[1]))
+        return [
+            {
+                "_id": id_,
+                "_score": score,
+                "_source": source,
+                "highlight": self._marked(source, words),
+            }
+            for score, id_, source in hits
+        ]
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """All documents by id, in the shape in which Elasticsearch's bulk helpers take them."""
+        with self._translated():
+            searcher = self._index.searcher()
+            query = tantivy.Query.term_query(self._index.schema, "kind", "document")
+            hits = searcher.search(query, max(1, searcher.num_docs)).hits
+            found = [searcher.doc(address) for _, address in hits]
+        for document in sorted(found, key=lambda document: document["id"][0]):
+            yield {"_id": document["id"][0], "_source": load_json(document["source"][0])}
+
+    def _any_field(self, word: str) -> tantivy.Query:
+        schema, should = self._index.schema, tantivy.Occur.Should
+        off, parts = int(len(word) >= TYPO_FROM), []
+        for field, weight in self._mark["fields"].items():
+            exact = tantivy.Query.term_query(schema, field, word)
+            near = tantivy.Query.fuzzy_term_query(schema, field, word, distance=off, prefix=True)
+            parts.append((should, tantivy.Query.boost_query(exact, weight)))
+            parts.append((should, tantivy.Query.boost_query(near, weight / 10)))
+        return tantivy.Query.boolean_query(parts)
+
+    def _marked(self, source: Json, words: list[str]) -> dict[str, str]:
+        # The engine's own highlighter knows exact words only; here the near ones are marked too.
+        marked = {}
+        for field in self._mark["fields"]:
+            text, out, end = _text(source.get(field)), "", 0
+            for token in _WORDS.pre_tokenize(text).tokens:
+                if any(_near(word, token.text) for word in words):
+                    begin, stop = token.char_offset_from, token.char_offset_to
+                    out += html.escape(text[end:begin])
+                    out += f"<em>{html.escape(text[begin:stop])}</em>"
+                    end = stop
+            if end:
+                marked[field] = out + html.escape(text[end:])
+        return marked
+
+    # -- work ------------------------------------------------------------------------------
+
+    def catch_up(self, limit: int | None = None) -> int:
+        """Process the events that came since the last call, at most `limit`; returns how many.
+
+        An event that cannot be processed raises `ProjectionError`; everything before it is in the
+        documents, nothing after it. Mend the projection, then `rebuild`.
+        """
+        with self._lock:
+            self._follow()
+            if self._mark["version"] != self.projection.version:
+                raise StaleProjectionError(
+                    f"The documents were made by version {self._mark['version']} of "
+                    f"{self.projection.__name__}, the code has version {self.projection.version}. "
+                    f"They can still be searched; rebuild() makes the new ones."
+                )
+            done = 0
+            while limit is None or done < limit:
+                size = BATCH if limit is None else min(BATCH, limit - done)
+                try:
+                    count = self._step(self._index, self._mark, size)
+                finally:
+                    self._read_mark()
+                if count == 0:
+                    break
+                done += count
+            return done
+
+    def rebuild(self) -> int:
+        """Make all documents again, beside the old ones, then swap; returns the events processed.
+
+        Until the swap `search` answers from the old ones. If an event fails, they stay.
+        """
+        with self._lock:
+            place = None if self._root is None else self._root / uuid4().hex
+            index, done = _open(place, self.projection), 0
+            mark = self._fresh()
+            try:
+                while count := self._step(index, mark, BATCH):
+                    mark, done = _mark(index) or mark, done + count
+            except BaseException:
+                if place is not None:
+                    shutil.rmtree(place, ignore_errors=True)
+                raise
+            old, self._place, self._index, self._mark = self._place, place, index, mark
+            if self._root is not None and place is not None:
+                pointer = self._root / f"{_CURRENT}.new"
+                pointer.write_text(place.name)
+                pointer.replace(self._root / _CURRENT)
+                if old is not None:
+                    shutil.rmtree(old, ignore_errors=True)
+            return done
+
+    def verify(self) -> bool:
+        """Compare the documents with those made afresh from the log."""
+        with self._lock:
+            twin = SearchProjector(self.store.as_of(self.position), self.projection)
+            twin.catch_up()
+            return list(self.documents()) == list(twin.documents())
+
+    def close(self) -> None:
+        """Let go of the index. Nothing is lost: each `catch_up` ends with a commit."""
+        del self._index
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def _step(self, index: tantivy.Index, mark: Json, size: int) -> int:
+        """Fold the next events into their documents, and commit these with the position."""
+        if self.store.next_batch(mark["position"], 1)[0] == 0:
+            return 0
+        with self._translated():
+            writer = index.writer(_HEAP, 1)
+            try:
+                # Whoever wrote before this writer may have moved the position.
+                index.reload()
+                return self._fold(index, writer, _mark(index) or mark, size)
+            except BaseException:
+                writer.rollback()
+                raise
+            finally:
+                writer.wait_merging_threads()
+                index.reload()
+
+    def _fold(
+        self, index: tantivy.Index, writer: tantivy.IndexWriter, mark: Json, size: int
+    ) -> int:
+        searcher = index.searcher()
+        changed: dict[str, str] = {}  # as text: an apply() that fails half-way has changed nothing
+        failed: ProjectionError | None = None
+        count = 0
+        for event in self.store.read_all(mark["position"], size):
+            id_ = event.aggregate_id or ""
+            try:
+                text = changed.get(id_) or _find(index, searcher, "id", id_) or "{}"
+                after = self._instance.apply(load_json(text), event)
+                if after is not None:
+                    changed[id_] = dump_json(after, f"document of {id_!r}")
+            except Exception as error:
+                failed = _failure(self.projection, event, error)
+                break
+            mark = {**mark, "position": event.position, "event_id": str(event.event_id)}
+            count += 1
+        if count:
+            writer.delete_documents_by_term("kind", "mark")
+            writer.add_document(_document(index, "mark", "", dump_json(mark, "mark"), {}))
+            for id_, text in changed.items():
+                source = load_json(text)
+                fields = {field: _text(source.get(field)) for field in mark["fields"]}
+                writer.delete_documents_by_term("id", id_)
+                writer.add_document(_document(index, "document", id_, text, fields))
+            writer.commit()
+        if failed is not None:
+            raise failed
+        return count
+
+    def _fresh(self) -> Json:
+        """What the checkpoint says of an empty index: also with which fields it was built."""
+        declared = self.projection
+        return {
+            "position": 0, "event_id": None, "version": declared.version, "fields": declared.fields,
+        }  # fmt: skip
+
+    def _read_mark(self) -> None:
+        self._mark = _mark(self._index) or self._mark
+
+    def _follow(self) -> None:
+        """Another projector of this folder may have swapped the index by a rebuild."""
+        place = self._current()
+        if place != self._place:
+            self._place, self._index = place, _open(place, self.projection)
+            self._read_mark()
+
+    def _same_log(self) -> bool:
+        if self.position == 0:
+            return True
+        event = next(self.store.read_all(self.position - 1, 1), None)
+        return event is not None and str(event.event_id) == self._mark["event_id"]
+
+    def _current(self) -> Path | None:
+        """The folder of the index in use; a new one if there is none."""
+        if self._root is None:
+            return None
+        try:
+            self._root.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InvalidEventError(
+                f"{self._root.name!r} cannot be the folder of an index: {error.strerror}."
+            ) from None
+        pointer = self._root / _CURRENT
+        if not pointer.exists():
+            if any(self._root.iterdir()):
+                raise InvalidEventError(
+                    f"The folder {self._root.name!r} holds something else. It was not touched. "
+                    f"Give the index a folder of its own."
+                )
+            pointer.write_text(uuid4().hex)
+        return self._root / Path(pointer.read_text(errors="replace").strip() or "lost").name
+
+    def _start_over(self, reason: str) -> None:
+        self.notice = f"The documents were dropped and are made again from the log: {reason}."
+        if self._place is not None:
+            shutil.rmtree(self._place, ignore_errors=True)
+        self._mark = self._fresh()
+        self._index = _open(self._place, self.projection)
+
+    def _translated(self) -> _Translated:
+        return _Translated(self.projection.__name__)
+
+
+class _Translated:
+    """Turn the engine's errors into those of `errors.py`; it raises ValueError for all of them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ValueError) and "LockBusy" in str(error):
+            raise QueryError(
+                f"The index of {self.name} is being written by another process. Close it there."
+            ) from None
+        if isinstance(error, ValueError) or type(error).__name__ == "PanicException":
+            raise StoreCorruptError(
+                f"The index of {self.name} cannot be used; the log is not in it. rebuild() makes "
+                f"it again. The engine says: {str(error)[:200]}"
+            ) from None
+
+
+def _open(place: Path | None, projection: type[SearchProjection]) -> tantivy.Index:
+    builder = tantivy.SchemaBuilder()
+    for name in ("kind", "id"):
+        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_bytes_field("source", stored=True)
+    for field in projection.fields:
+        if field in ("kind", "id", "source"):
+            raise InvalidEventError(f"A field may not be named {field!r}: the index needs it.")
+        builder.add_text_field(field, tokenizer_name="words")
+    if place is not None:
+        place.mkdir(exist_ok=True)
+        if any(place.iterdir()):
+            _check_files(place)
+            index = tantivy.Index.open(str(place))
+        else:
+            index = tantivy.Index(builder.build(), str(place))
+    else:
+        index = tantivy.Index(builder.build())
+    index.register_tokenizer("words", _WORDS)
+    return index
+
+
+def _check_files(place: Path) -> None:
+    """Compare each file's bytes with the checksum in its footer; the engine itself does not."""
+    for segment in orjson.loads((place / "meta.json").read_bytes())["segments"]:
+        deletes = f".{(segment['deletes'] or {}).get('opstamp')}.del"
+        for path in place.glob(f"{segment['segment_id'].replace('-', '')}.*"):
+            if path.suffix == ".del" and not path.name.endswith(deletes):
+                continue  # of a write that was not finished
+            content = path.read_bytes()
+            length, magic = struct.unpack("<II", content[-8:])
+            footer = orjson.loads(content[-8 - length : -8]) if magic == _MAGIC else {}
+            if footer.get("crc") != zlib.crc32(content[: -8 - length]):
+                raise ValueError(f"the {path.suffix} file is damaged")
+
+
+def _document(
+    index: tantivy.Index, kind: str, id_: str, source: str, fields: dict[str, str]
+) -> tantivy.Document:
+    values = {"kind": kind, "id": id_, "source": source.encode(), **fields}
+    return tantivy.Document.from_dict(values, index.schema)
+
+
+def _mark(index: tantivy.Index) -> Json | None:
+    text = _find(index, index.searcher(), "kind", "mark")
+    return None if text is None else load_json(text)
+
+
+def _find(index: tantivy.Index, searcher: tantivy.Searcher, field: str, value: str) -> str | None:
+    query = tantivy.Query.term_query(index.schema, field, value, index_option="basic")
+    for _, address in searcher.search(query, 1, count=False).hits:
+        source: bytes = searcher.doc(address)["source"][0]
+        return source.decode()
+    return None
+
+
+def _failure(projection: type[SearchProjection], event: Event, error: Exception) -> ProjectionError:
+    return ProjectionError(
+        f"{projection.__name__} cannot process the event at position {event.position}: "
+        f"{event.event_type} {event.event_id} of {event.aggregate_id!r}: {type(error).__name__}: "
+        f"{error}. Everything before it is in the documents. Mend the projection and rebuild().",
+        event,
+    )
+
+
+def _text(value: object) -> str:
+    """All text in a value of a document, the values of lists and mappings parted by a bar."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return " | ".join(filter(None, map(_text, value)))
+    return ""
+
+
+def _near(word: str, token: str) -> bool:
+    """Does the token begin with the word, or, from four letters on, with one letter off?"""
+    if token.startswith(word):
+        return True
+    if len(word) < TYPO_FROM:
+        return False
+    at = next(n for n, letter in enumerate(word) if token[n : n + 1] != letter)
+    rest, other = word[at:], token[at:]
+    return (
+        other.startswith(rest[1:])  # one letter too many
+        or other[1:].startswith(rest)  # one missing
+        or other[1:].startswith(rest[1:])  # one wrong
+        or other.startswith(rest[1:2] + rest[:1] + rest[2:])  # two swapped
+    )
