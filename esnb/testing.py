@@ -54,7 +54,7 @@ class Given:
             return Outcome(self, command, (), error)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """What came of it: the events, or the refusal. `then` and `then_rejected` compare."""
 
@@ -62,6 +62,12 @@ class Outcome:
     command: object
     events: tuple[Event, ...]
     rejected: RejectedError | None = None
+
+    def __repr__(self) -> str:
+        count = len(self.given.events)
+        asked = "a function" if callable(self.command) else repr(self.command)
+        came = f"rejected: {self.rejected}" if self.rejected else "; ".join(_listed(self.events))
+        return f"given {count} event{'' if count == 1 else 's'}, when {asked}, then {came}"
 
     def then(self, *wanted: Event) -> Outcome:
         """Exactly these events, in this order: their types, data and versions are compared.

@@ -622,6 +622,15 @@ def test_the_events_given_stay_as_they_were():
     assert listed.data == {"items": [1]}
 
 
+def test_an_outcome_reads_as_a_sentence(subject):
+    outcome = given(subject, FILLED).when(Take("s", "ada"))
+    asked = "when Take(aggregate_id='s', who='ada'), then"
+    assert repr(outcome) == f'given 1 event, {asked} 1 Taken {{"who":"ada"}}'
+    refused = given(subject).when(Take("s", "ada"))
+    assert repr(refused) == f"given 0 events, {asked} rejected: the shelf is empty"
+    assert repr(given(subject).when(Nothing("s"))).endswith("then (nothing)")
+
+
 def test_a_function_may_ask_an_aggregate():
     given(Shelf, FILLED).when(lambda shelf: shelf.take("ada")).then(TAKEN)
     text = failure(given(Shelf, FILLED).when(lambda shelf: shelf.take("ada")).then)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
@@ -151,6 +152,18 @@ def test_evolve_changes_nothing_that_it_was_given(commands):
         assert hash(state) == hash(order_decider.evolve(state, new_event("Unheard")))
 
 
+@examples(SEQUENCES, st.randoms())
+def test_facts_in_any_order_mean_the_same_to_both(commands, chance):
+    """Rules of today forbid most of these orders; a log from elsewhere may still hold them."""
+    order = Order()
+    for command in commands:
+        with suppress(RejectedError):
+            command.run(order)
+    events = list(order.pending)
+    chance.shuffle(events)
+    assert same_state(replay(Order, events), order_decider.state(events))
+
+
 def test_delivered_is_understood_by_both():
     order = Order()
     for command in (PlaceOrder(ID, "ada", [MUGS]), PayOrder(ID), ShipOrder(ID)):
@@ -165,7 +178,7 @@ def test_the_simulated_shop_reads_the_same_to_both():
         orders = store.sql(
             "select distinct aggregate_id from events where aggregate_type = 'ORDER' order by all"
         )
-        for (order_id,) in orders.fetchall()[::5]:
+        for (order_id,) in orders.fetchall():
             events = store.events(order_id)
             assert same_state(replay(Order, events), order_decider.state(events))
 

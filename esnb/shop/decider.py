@@ -8,6 +8,7 @@ shares no code with `Order`: a test lets both decide on the same random commands
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from typing import Any
 
 from esnb.commands import Command, Decider
@@ -111,20 +112,17 @@ def evolve(state: OrderState, event: Event) -> OrderState:
     data = event.data
     match event.type:
         case "OrderPlaced":
-            lines = tuple(OrderLine(**item) for item in data["items"])
-            return replace(state, status="PENDING", customer=data["customer"], items=lines)
+            items = reduce(_with_line, data["items"], state.items)
+            return replace(state, status="PENDING", customer=data["customer"], items=items)
         case "ItemAdded":
-            had = sum(line.quantity for line in state.items if line.sku == data["sku"])
-            line = OrderLine(data["sku"], had + data["quantity"], data["price"])
-            if had:
-                new = tuple(line if old.sku == line.sku else old for old in state.items)
-                return replace(state, items=new)
-            return replace(state, items=(*state.items, line))
+            return replace(state, items=_with_line(state.items, data))
         case "ItemRemoved":
             kept = tuple(line for line in state.items if line.sku != data["sku"])
             return replace(state, items=kept)
         case "PaymentReceived":
-            return replace(state, status="PAID", paid=state.paid + data["amount"])
+            # A payment can come late, after the goods have left: then it changes no status.
+            status = "PAID" if state.status == "PENDING" else state.status
+            return replace(state, status=status, paid=state.paid + data["amount"])
         case "OrderShipped":
             gone = dict(state.shipped)
             for item in data["items"]:
@@ -141,6 +139,13 @@ def evolve(state: OrderState, event: Event) -> OrderState:
 
 
 order_decider = Decider(OrderState(), decide, evolve, "ORDER")
+
+
+def _with_line(items: tuple[OrderLine, ...], new: Any) -> tuple[OrderLine, ...]:
+    had = {line.sku: line for line in items}
+    before = had[new["sku"]].quantity if new["sku"] in had else 0
+    line = OrderLine(new["sku"], before + new["quantity"], new["price"])
+    return tuple({**had, line.sku: line}.values())
 
 
 def _need(command: Command, state: OrderState, *statuses: str | None) -> None:
