@@ -246,6 +246,22 @@ def test_old_data_meets_a_condition_in_todays_shape():
         assert [e.aggregate_id for e in events] == ["order-2"]
 
 
+def test_an_event_that_comes_while_matching_reads_is_caught_later(store, monkeypatch):
+    read = EventStore._matching
+
+    def slowly(self, condition, upto, limit=2**62):
+        found = read(self, condition, upto, limit)
+        if store.position == 0:
+            put(store, "order-1", "VoucherUsed", voucher="SPRING")
+        return found
+
+    monkeypatch.setattr(EventStore, "_matching", slowly)
+    used, condition = store.matching(SPRING)
+    assert (used, condition.after) == ([], 0)
+    with pytest.raises(AppendConditionError):
+        put(store, "order-2", "VoucherUsed", voucher="SPRING", condition=condition)
+
+
 def test_a_position_of_the_future_is_refused(store):
     put(store, "a", "X")
     ahead = AppendCondition(after=2)
