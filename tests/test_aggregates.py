@@ -236,7 +236,7 @@ def test_load_at(store):
     assert store.load(Tally, "a", at=3).version == 3
     with pytest.raises(AggregateNotFoundError, match=r"has 5 event.s., so there is no number 6"):
         store.load(Tally, "a", at=6)
-    with pytest.raises(AggregateNotFoundError, match=r"did not exist at 2026-03-02T08.*2026-03-02T09"):
+    with pytest.raises(AggregateNotFoundError, match=r"did not exist at 2026-03-02T08.*T09"):
         store.load(Tally, "a", at="2026-03-02T08:00:00Z")
     with pytest.raises(AggregateNotFoundError, match="no aggregate 'b'"):
         store.load(Tally, "b")
@@ -390,7 +390,7 @@ def test_a_snapshot_is_of_the_log_and_not_of_a_tampered_object(store):
     [{1, 2}, (1, 2), {"a": (1,)}, [{3}], {1: "a"}, object(), float("nan"), T0, b"x", 2**70],
     ids=repr,
 )
-def test_a_state_that_would_not_come_back_the_same_is_refused_before_anything_is_stored(store, value):
+def test_a_state_that_would_not_come_back_the_same_is_refused_at_once(store, value):
     class Odd(Snapped):
         snapshot_every = 2
 

@@ -46,7 +46,7 @@ def put_back(path: Path, contents: dict[str, bytes]) -> None:
 
 
 def crashed(path: Path, count: int, *, checkpointed: int = 0) -> list[tuple]:
-    """A store whose process died: `count` events acknowledged, those after the checkpoint in the .wal."""
+    """A store whose process died: the events after the checkpoint are in the .wal only."""
     code = """
 import os, sys
 from esnb import EventStore, new_event
@@ -229,15 +229,14 @@ def test_the_store_s_own_connections_are_refused_as_well(closed_store, change):
 
 
 def opens_whole_or_says_so(path: Path, events: list[tuple]) -> str:
-    """All acknowledged events, or StoreCorruptError (at the latest while reading): nothing between."""
+    """All acknowledged events, or StoreCorruptError, while reading at the latest."""
     try:
         with EventStore(path) as store:
             assert [seen(e) for e in store.read_all()] == events
             assert store.position == store.version("a") == len(events)
             assert [seen(e) for e in store.events("a")] == events
             return "whole"
-    except StoreCorruptError as error:
-        assert path.name in str(error) or "backup" in str(error)
+    except StoreCorruptError:
         return "corrupt"
 
 
@@ -521,8 +520,9 @@ def test_files_without_the_right_to_write_or_read():
 
 @pytest.mark.parametrize(
     "name",
-    ["with space.duckdb", "ünïcödé 日本.duckdb", "it's.duckdb", 'quo"te.duckdb', "no_suffix", "a.b.c.db",
-     "main.duckdb", "temp.duckdb", "system.duckdb", "memory.duckdb", "events.duckdb", "select.db",
+    ["with space.duckdb", "ünïcödé 日本.duckdb", "it's.duckdb", 'quo"te.duckdb', "no_suffix",
+     "a.b.c.db", "main.duckdb", "temp.duckdb", "system.duckdb", "memory.duckdb", "events.duckdb",
+     "select.db",
      "semi;colon.db", "percent%20.db", "1.duckdb", "-dash.db", ":memory:"],
 )  # fmt: skip
 def test_odd_file_names(tmp_path, name):

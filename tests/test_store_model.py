@@ -36,6 +36,7 @@ from tests.support import Snapped, Tally, exactly, expected_tally, public
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NAMES = st.sampled_from(["a", "b", "it's"])
 HOURS = st.integers(0, 4)  # few, so that times are equal and run backwards
+TIMES = HOURS.map(lambda hour: T0 + timedelta(hours=hour))
 KINDS = st.sampled_from(["Added", "Noted", "Reset"])
 DRAFTS = st.lists(st.tuples(KINDS, st.integers(-3, 3), HOURS), min_size=1, max_size=4)
 
@@ -161,7 +162,7 @@ class StoreAgainstList(RuleBasedStateMachine):
         assert done.version == tally.version == len(self.stream(name))
         assert public(tally) == expected_tally(self.stream(name))
 
-    @rule(name=NAMES, at=st.none() | st.integers(0, 12) | HOURS.map(lambda h: T0 + timedelta(hours=h)))
+    @rule(name=NAMES, at=st.none() | st.integers(0, 12) | TIMES)
     def load(self, name, at):
         stream = self.stream(name)
         if isinstance(at, datetime):
