@@ -4,6 +4,7 @@ from esnb.aggregates import Aggregate, Origin, replay, state_of
 from esnb.clock import LessonClock, SystemClock
 from esnb.commands import Command, Decider, Handled, handle
 from esnb.conditions import AppendCondition
+from esnb.delivery import Batch, Consumer, Transport, scorecard, smallest
 from esnb.errors import (
     AggregateNotFoundError,
     AppendConditionError,
@@ -37,20 +38,24 @@ from esnb.store import ANY, Appended, EventStore
 from esnb.testing import given
 from esnb.timetravel import Diff, Found, History, WhatIf, diff_states
 from esnb.upcasting import Upcasters
+from esnb.watching import Difference, LagAlert, compare
 
 __all__ = [
     "ANY",
     "Aggregate",
     "AggregateNotFoundError",
-    "AppendOnlyError",
     "AppendCondition",
     "AppendConditionError",
+    "AppendOnlyError",
     "Appended",
     "BadRowsError",
+    "Batch",
     "Command",
     "ConcurrencyError",
+    "Consumer",
     "Decider",
     "Diff",
+    "Difference",
     "DuplicateEventError",
     "EsnbError",
     "Event",
@@ -62,6 +67,7 @@ __all__ = [
     "InvalidCommandError",
     "InvalidEventError",
     "Lag",
+    "LagAlert",
     "LagTimeoutError",
     "LessonClock",
     "NaiveTimeError",
@@ -81,9 +87,11 @@ __all__ = [
     "StoreFullError",
     "StoreLockedError",
     "SystemClock",
+    "Transport",
     "UpcastError",
     "Upcasters",
     "WhatIf",
+    "compare",
     "diff_states",
     "given",
     "handle",
@@ -91,5 +99,7 @@ __all__ = [
     "new_event",
     "reacts_to",
     "replay",
+    "scorecard",
+    "smallest",
     "state_of",
 ]
