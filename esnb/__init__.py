@@ -34,6 +34,7 @@ from esnb.errors import (
 )
 from esnb.events import Event, new_event
 from esnb.projections import Lag, Projection, Projector, handles, reacts_to
+from esnb.search import SearchProjection, SearchProjector
 from esnb.store import ANY, Appended, EventStore
 from esnb.testing import given
 from esnb.timetravel import Diff, Found, History, WhatIf, diff_states
@@ -80,6 +81,8 @@ __all__ = [
     "ReadOnlyError",
     "RejectedError",
     "ReplayError",
+    "SearchProjection",
+    "SearchProjector",
     "SnapshotError",
     "StaleProjectionError",
     "StoreClosedError",
