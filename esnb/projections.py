@@ -428,8 +428,8 @@ class Projector:
             raise ProjectionError(
                 f"{self.projection.__name__} cannot process the event at position "
                 f"{event.position}: {event.event_type} {event.event_id} of {event.aggregate_id!r}: "
-                f"{type(error).__name__}: {error}. Everything before it is in the read model, "
-                f"which stands at position {self._position}. Mend the projection and rebuild(), or "
+                f"{type(error).__name__}: {_first_line(error)}. Everything before it is in the "
+                f"read model, which stands at position {self._position}. Mend the projection and rebuild(), or "
                 f"decide to skip({event.position}) or park({event.position}).",
                 event,
             ) from error
@@ -831,6 +831,11 @@ def _inbox_row(event: Event, head: int) -> list[Any]:
         event.occurred_at.astimezone(UTC).replace(tzinfo=None),
         event.recorded_at.astimezone(UTC).replace(tzinfo=None),
     ]  # fmt: skip
+
+
+def _first_line(error: Exception) -> str:
+    """The engine's message without the query below it, which is the projection's own."""
+    return str(error).partition("\n")[0]
 
 
 def _rows(result: Result) -> list[str]:
