@@ -380,6 +380,16 @@ def test_evidence_that_says_less_does_no_harm(tmp_path, content):
     assert int(head.read_bytes()) == 16
 
 
+def test_opening_never_empties_the_evidence(tmp_path, monkeypatch):
+    """A crash, or a full disk, between opening the note and writing it must not lose it."""
+    path = tmp_path / "s.duckdb"
+    with EventStore(path) as store:
+        fill(store, "a", 7)
+    monkeypatch.setattr("esnb.engine._Evidence.write", lambda *_: None)
+    with EventStore(path):
+        assert int((tmp_path / "s.duckdb.head").read_bytes()) == 7
+
+
 # -- 8: foreign files --------------------------------------------------------------------------
 
 

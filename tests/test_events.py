@@ -11,12 +11,14 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from esnb import ANY, Event, EventStore, InvalidEventError, NaiveTimeError, new_event
 from esnb.events import copy_json, dump_json, load_json
-from tests.support import KEYS, OBJECTS, exactly
+from tests.support import KEYS, OBJECTS, TEXT, exactly
+
+NAMES = TEXT.filter(lambda text: text.strip() and "\x00" not in text)
 
 
 class Colour(enum.IntEnum):
@@ -42,13 +44,17 @@ def store():
         yield store
 
 
-@given(data=OBJECTS, metadata=OBJECTS)
-def test_any_json_comes_back_from_the_store_exactly_as_it_went_in(store, data, metadata):
-    event = new_event("Happened", data, metadata=metadata)
-    done = store.append("a", [event], expected_version=ANY, aggregate_type="T")
-    (stored,) = store.events("a", after=done.version - 1)
-    assert exactly(stored.data) == exactly(data)
-    assert exactly(stored.metadata) == exactly(metadata)
+@given(batch=st.lists(st.tuples(OBJECTS, OBJECTS, NAMES), min_size=1, max_size=3))
+@example(batch=[({"a": "\x00", "\x00": "\n"}, {"\x00": 1}, "A\nB"), ({}, {}, "'"), ({}, {}, '"')])
+def test_any_json_comes_back_from_the_store_exactly_as_it_went_in(store, batch):
+    """One event and several go different ways into the database."""
+    events = [new_event(name, data, metadata=metadata) for data, metadata, name in batch]
+    done = store.append("a", events, expected_version=ANY, aggregate_type="T")
+    stored = store.events("a", after=done.version - len(batch))
+    for event, (data, metadata, name) in zip(stored, batch, strict=True):
+        assert exactly(event.data) == exactly(data)
+        assert exactly(event.metadata) == exactly(metadata)
+        assert event.type == name
 
 
 @given(data=OBJECTS)
