@@ -154,7 +154,7 @@ class Lag:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.events} events, {self.seconds:.1f} s behind"
+        return f"{self.events} event{'s' * (self.events != 1)}, {self.seconds:.1f} s behind"
 
 
 class Projector:
@@ -429,8 +429,8 @@ class Projector:
                 f"{self.projection.__name__} cannot process the event at position "
                 f"{event.position}: {event.event_type} {event.event_id} of {event.aggregate_id!r}: "
                 f"{type(error).__name__}: {_first_line(error)}. Everything before it is in the "
-                f"read model, which stands at position {self._position}. Mend the projection and rebuild(), or "
-                f"decide to skip({event.position}) or park({event.position}).",
+                f"read model, which stands at position {self._position}. Mend the projection and "
+                f"rebuild(), or decide to skip({event.position}) or park({event.position}).",
                 event,
             ) from error
 

@@ -336,7 +336,7 @@ def test_the_alert_comes_over_the_threshold_once_and_goes_with_the_lag(watched):
     assert alert.check()
     assert alert.check()
     assert told == [
-        "Paid is 1 events, 6.0 s behind (threshold 5 s). It stands at position 0 and does not move."
+        "Paid is 1 event, 6.0 s behind (threshold 5 s). It stands at position 0 and does not move."
     ]
     projector.catch_up()
     assert not alert.check()

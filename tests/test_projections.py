@@ -874,6 +874,7 @@ def test_lag_counts_events_and_seconds_and_grows_while_nobody_works():
         clock.advance(hours=1)
         assert projector.lag() == Lag(0, 0.0)
         assert str(Lag(3, 64.04)) == "3 events, 64.0 s behind"
+        assert str(Lag(1, 0.5)) == "1 event, 0.5 s behind"
 
 
 def test_a_stalled_projector_shows_growing_lag():
