@@ -308,12 +308,19 @@ def experiment(history: History[Any], result: WhatIf[Any], policy: Policy) -> di
     rows = [
         [path, a.get(path), b.get(path)]
         for path in _in_order(_trails((a, b)))
-        if a.get(path) != b.get(path)
+        if a.get(path) != b.get(path) and not _is_shell(path, a, b)
     ]
     return {
         "muted": list(result.muted), "policy": policy, "number": result.number,
         "fact_at": fact_at, "refused": refused, "rows": rows,
     }  # fmt: skip
+
+
+def _is_shell(path: str, *states: Mapping[str, str]) -> bool:
+    """An empty dict that gets its first key is gone as a leaf; to a reader it is still there."""
+    if any(state.get(path, "{}") not in ("{}", "[]", "()") for state in states):
+        return False
+    return any(p.startswith((f"{path}.", f"{path}[")) for state in states for p in state)
 
 
 def _trails(states: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -46,7 +46,7 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 function set(element, name, value) {
-  const text = value === null || value === false ? null : String(value);
+  const text = value === null ? null : String(value);
   if (text === null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
 }
@@ -682,7 +682,7 @@ function view(clock, el) {
     if (key === placed) return;
     placed = key;
     where = axis(n, s.byTime ? payload.time : null);
-    const lane = s.projector ? 30 : 26;
+    const lane = 26;
     const cell = width / Math.max(n, 1);
     root.style.setProperty("--tt-mark", `${clamp(cell * 1.4, 7, lane - 3)}px`);
     root.classList.toggle("tt-small", cell * 1.4 < 14);
@@ -796,8 +796,10 @@ function view(clock, el) {
       if (mark.muted === off) return;
       mark.muted = off;
       mark.classList.toggle("tt-muted", off);
+      // The letters on the mark are part of its name: who speaks to the computer says what is seen.
       set(mark, "aria-label", `${k + 1}: ${clock.typeName(k + 1)}, ${
-        plural(film.step(k + 1).length, "field")} changed${off ? ", muted" : ""}`);
+        plural(film.step(k + 1).length, "field")} changed${off ? ", muted" : ""}, ${
+        payload.types[payload.type[k]].code}`);
       mark.title = mark.getAttribute("aria-label");
     });
   }
@@ -887,11 +889,13 @@ function view(clock, el) {
       clock.emit();
     } else clock.change({ field: s.field === row.path ? null : row.path });
   }
+  // How many rows of 30 pixels are left of 720 in a lecture hall, below the timeline.
+  const room = clamp(Math.floor((330 - 26 * payload.lanes.length) / 30), 3, 8);
   function updateState() {
     const [a, b] = s.compare ? s.pins : [Math.max(s.at - 1, 0), s.at];
     const all = film.rows(a, b).filter((row) => row.op || !s.changedOnly);
     const shown = grouped(all);
-    const limit = s.projector ? 9 : ROWS;
+    const limit = s.projector ? room : ROWS;
     const rows = shown.length > limit
       ? [...shown].sort((p, q) => Number(Boolean(q.op)) - Number(Boolean(p.op))).slice(0, limit) : shown;
     write(parts.stateTitle, s.compare ? `From A (${a}) to B (${b})`
@@ -916,7 +920,7 @@ function view(clock, el) {
         out.push(own[0]);
         continue;
       }
-      const expanded = s.open.get(field) ?? rows.length <= 24;
+      const expanded = s.open.get(field) ?? rows.length <= (s.projector ? room - 1 : 24);
       const changed = own.filter((row) => row.op).length;
       const words = [plural(own.length, "value"), changed ? `${changed} changed` : ""].filter(Boolean);
       out.push({ group: true, field, path: field, expanded, op: "", before: null,
@@ -970,8 +974,9 @@ function view(clock, el) {
     const open = s.quiz ? "quiz" : s.panel;
     parts.panel.hidden = !open;
     root.classList.toggle("tt-asking", open === "quiz");
+    root.classList.toggle("tt-paneled", Boolean(open) && open !== "quiz");
     const facts = open === "quiz" ? [s.quiz.number, s.quiz.committed]
-      : open === "what-if" ? [s.muted, s.policy, s.experiment?.problem, Boolean(s.experiment)]
+      : open === "what-if" ? [s.projector, s.muted, s.policy, s.experiment?.problem, Boolean(s.experiment)]
         : open === "find" ? [s.probes?.shown, s.probes?.path, s.probes?.value, s.probes?.test] : [];
     const key = JSON.stringify([open, ...facts]);
     if (key !== drawn) {
@@ -1015,7 +1020,7 @@ function view(clock, el) {
         return make("label", { class: "tt-choice" }, radio, make("span", {}, option));
       })));
     return [make("h3", {}, `Predict event ${quiz.number}: ${clock.typeName(quiz.number)}`),
-      make("p", { class: "tt-soft" }, "Commit to an answer, then see the fact. A wrong guess helps too."),
+      make("p", { class: "tt-soft tt-hint" }, "Commit to an answer, then see the fact. A wrong guess helps too."),
       make("div", { class: "tt-questions" }, ...fields),
       make("div", { class: "tt-bar" }, button("commit", "commit (p)", () => clock.commit()),
         button("skip", "leave (Esc)", () => clock.leave()))];
@@ -1053,6 +1058,7 @@ function view(clock, el) {
     if (!found) return [...out, make("p", {}, "Folding again…")];
     if (found.problem) return [...out, make("p", { class: "tt-problem" }, found.problem)];
     const refused = new Map(found.refused);
+    const most = s.projector ? 2 : 8;
     const until = found.policy === "stop" && refused.size ? found.number : n;
     if (n <= 60) {
       const numbers = Array.from({ length: n }, (_, k) => k + 1);
@@ -1064,13 +1070,13 @@ function view(clock, el) {
       make("p", {}, make("strong", {}, found.policy === "force"
         ? `${plural(refused.size, "later event")} would have been refused:`
         : `${plural(refused.size, "later event")} ${refused.size === 1 ? "becomes" : "become"} impossible:`)),
-      make("ul", {}, ...found.refused.slice(0, 8).map(([k, why]) => make("li", {},
+      make("ul", {}, ...found.refused.slice(0, most).map(([k, why]) => make("li", {},
         make("strong", {}, `✕ ${k} ${clock.typeName(k)}: `), why)),
-      ...(refused.size > 8 ? [make("li", {}, `and ${refused.size - 8} more`)] : [])))
+      ...(refused.size > most ? [make("li", {}, `and ${refused.size - most} more`)] : [])))
       : make("p", {}, "No later event is refused."));
     out.push(found.rows.length ? make("table", {}, make("thead", {}, make("tr", {},
       ...["field", `fact at ${found.fact_at}`, `what if, after ${found.number}`, "change"].map(
-        (t) => make("th", { scope: "col" }, t)))), make("tbody", {}, ...found.rows.slice(0, 40).map(
+        (t) => make("th", { scope: "col" }, t)))), make("tbody", {}, ...found.rows.slice(0, s.projector ? 2 : 40).map(
       ([path, fact, other]) => {
         const op = fact === null ? "+" : other === null ? "-" : "~";
         return make("tr", { class: { "+": "tt-added", "~": "tt-changed", "-": "tt-removed" }[op] },
