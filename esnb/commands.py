@@ -21,7 +21,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from esnb.aggregates import Aggregate
 from esnb.conditions import Conditions
 from esnb.errors import (
-    AggregateNotFoundError,
     ConcurrencyError,
     InvalidCommandError,
 )
@@ -176,10 +175,8 @@ def _attempt(
 
 def _load_or_new(store: EventStore, command: Any) -> Aggregate:
     # What may happen to a thing that does not exist yet is a rule too, and the aggregate knows it.
-    try:
-        return store.load(command.handled_by, command.aggregate_id)
-    except AggregateNotFoundError:
-        return store.new(command.handled_by, command.aggregate_id)
+    make = store.load if store.version(command.aggregate_id) else store.new
+    return make(command.handled_by, command.aggregate_id)
 
 
 def _add_metadata(events: Sequence[Event], extra: dict[str, str]) -> None:

@@ -80,14 +80,14 @@ class AppendCondition:
         )
 
     def sql(self, data: bool = True) -> tuple[str, list[Any]]:
-        """The same as a condition in SQL with its parameters; `data=False` leaves `where` out."""
+        """The same in SQL with its parameters, `after` included, for the events of all streams.
+
+        `data=False` leaves `where` out.
+        """
         parts, values = ["position > ?"], list[Any]([self.after])
-        if self.aggregate_id is not None:
-            parts.append("aggregate_id = ?")
-            values.append(self.aggregate_id)
         if self.event_types:
-            parts.append("event_type in (select unnest(?))")
-            values.append(list(self.event_types))
+            parts.append(f"event_type in ({', '.join('?' * len(self.event_types))})")
+            values += self.event_types
         for path, value in self.where.items() if data else ():
             # The path was checked in __post_init__. Both sides are written by the same JSON writer,
             # so that equal values are equal texts, and 1, '1', 1.0 and true are four values.

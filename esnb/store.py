@@ -53,9 +53,8 @@ _COLUMNS = (
 )
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
-_MATERIAL = f"with stream as materialized (select {_COLUMNS} from events where aggregate_id = ?)"
 _STREAM = f"""
-{_MATERIAL}
+with stream as materialized (select {_COLUMNS} from events where aggregate_id = ?)
 select {_COLUMNS} from stream
 where sequence_number > ? and sequence_number <= ? and position <= ? and occurred_at <= ?
 order by sequence_number
@@ -556,18 +555,19 @@ class EventStore(Reader):
                 f"AppendCondition(after={condition.after}) lies ahead: the log ends at position "
                 f"{upto}. Take the position from this store, before you read and decide."
             )
-        # Old data meets a condition in today's shape: then only Python can compare it.
-        in_python = bool(self.upcasters) and bool(condition.where)
-        where, values = condition.sql(data=not in_python)
-        stream = condition.aggregate_id
-        source = f"from stream where {where}" if stream else f"from events where {where}"
-        rows = self._log.rows(
-            f"{_MATERIAL if stream else ''} select {_COLUMNS} {source} and position <= ? "
-            "order by position limit ?",
-            [*([stream] if stream else []), *values, upto, _NO_LIMIT if in_python else limit],
-        )
-        events = map(self._event, rows)
-        return list(islice(filter(condition.matches, events) if in_python else events, limit))
+        if condition.aggregate_id is not None:
+            rows = _whole_stream(self._log, condition.aggregate_id)
+        else:
+            # Old data meets a condition in today's shape, and SQL sees only what is stored.
+            every = bool(self.upcasters)
+            where, values = condition.sql(data=not every)
+            rows = self._log.rows(
+                f"select {_COLUMNS} from events where {where} and position <= ? "
+                "order by position limit ?",
+                [*values, upto, _NO_LIMIT if every else limit],
+            )
+        events = (self._event(row) for row in rows if condition.after < row[0] <= upto)
+        return list(islice(filter(condition.matches, events), limit))
 
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
         after = min(expected, _NO_LIMIT)
