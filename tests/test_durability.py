@@ -138,9 +138,9 @@ print(at_least)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork and no SIGKILL")
-@pytest.mark.parametrize(("wal", "rounds"), [("default", 30), ("small", 30)])
+@pytest.mark.parametrize(("wal", "rounds"), [("default", 25), ("small", 25)])
 def test_kill_9_during_appends_loses_nothing_that_was_acknowledged(tmp_path, wal, rounds):
-    """Sixty kills in all, half of them with a checkpoint every few appends."""
+    """Fifty kills in all, half of them with a checkpoint every few appends."""
     path = tmp_path / "s.duckdb"
     run = subprocess.run(
         [sys.executable, "-c", KILLER, str(path), str(rounds), wal, "1"],

@@ -273,5 +273,5 @@ class StoreAgainstList(RuleBasedStateMachine):
         assert counts == [(n, len(self.stream(n)), len(self.stream(n))) for n in names]
 
 
-StoreAgainstList.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
+StoreAgainstList.TestCase.settings = settings(max_examples=30, stateful_step_count=25)
 TestStoreAgainstList = StoreAgainstList.TestCase

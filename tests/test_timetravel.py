@@ -231,7 +231,7 @@ def applied(diff: Diff, state: dict[str, Any]) -> Any:
     return built(parts)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(before=OBJECTS, after=OBJECTS)
 @example({"a.b": 1}, {"a": {"b": 1}})
 @example({"a": [1]}, {"a": {"[0]": 1}})
