@@ -61,7 +61,7 @@ class Decider(Generic[S]):
 
     `decide(command, state)` returns the new events, or raises `RejectedError`; `evolve(state,
     event)` returns the state after the event and changes nothing. `aggregate_type` is what the
-    store calls the stream ("ORDER").
+    store calls the stream ("ORDER"); `handle` needs it, a test does not.
     """
 
     initial: S
@@ -169,7 +169,7 @@ def _attempt(
     _add_metadata(events, extra)
     return store.append(
         command.aggregate_id, events, expected_version=version,
-        aggregate_type=decider.aggregate_type or None, condition=condition,
+        aggregate_type=decider.aggregate_type, condition=condition,
     )  # fmt: skip
 
 
@@ -222,6 +222,11 @@ def _check_handler(command: object, decider: object) -> None:
         if not isinstance(decider, Decider):
             raise InvalidCommandError(
                 f"decider is a Decider(initial, decide, evolve), found {decider!r:.60}."
+            )
+        if not decider.aggregate_type:
+            raise InvalidCommandError(
+                "The store must be told what the decider's streams are: "
+                "Decider(initial, decide, evolve, 'ORDER')."
             )
     elif not isinstance(command, Command) or not hasattr(command, "handled_by"):
         raise InvalidCommandError(

@@ -311,6 +311,13 @@ def test_a_decide_that_returns_no_events_is_told_so(store, answer):
         handle(store, Fill("s", 1), wrong)
 
 
+def test_a_decider_without_a_type_tests_rules_but_writes_nothing(store):
+    loose = Decider((0, ()), decide, evolve)
+    given(loose).when(Fill("s", 1)).then(new_event("Filled", pieces=1))
+    with pytest.raises(InvalidCommandError, match=r"Decider\(initial, decide, evolve, 'ORDER'\)"):
+        handle(store, Fill("s", 1), loose)
+
+
 def test_a_decider_of_another_type_does_not_touch_the_stream(store):
     handle(store, Fill("s", 1))
     other = Decider((0, ()), decide, evolve, "OTHER")
