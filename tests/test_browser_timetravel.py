@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from esnb import EventStore, LessonClock, diff_states, new_event
-from esnb.shop import Order, item
+from esnb.shop import Order, first_orders, item
 from esnb.widgets import TimeTravel
 from tests.browser import Lab
 from tests.support import Tally
@@ -487,6 +487,51 @@ def test_find_the_first(opened: Opened, store: EventStore) -> None:
     expect(shown.panel.locator("li")).to_have_count(len(found.probes))
 
 
+def test_which_event_did_this(opened: Opened) -> None:
+    shown = opened(at=10)
+    shown.button("which event?").click()
+    expect(shown.panel).to_contain_text("Which event made this change: status 'PENDING' to 'PAID'")
+    expect(shown.root.locator(".tt-event-head")).to_contain_text("OrderDelivered")
+    commit = shown.panel.get_by_role("button", name="commit")
+    expect(commit).to_be_disabled()
+    shown.panel.get_by_label("6 PaymentReceived", exact=True).check()
+    commit.click()
+    expect(shown.panel.locator("tbody tr")).to_contain_text("✓ match")
+    assert shown.at() == 10
+    shown.panel.get_by_role("button", name="continue").click()
+    shown.frame()
+    assert shown.at() == 6
+    assert shown.page.evaluate("timetravel.get('_answers').length") == 1
+
+
+def test_put_in_order(opened: Opened) -> None:
+    with EventStore(clock=LessonClock()) as store:
+        first_orders(store)
+        shown = opened(TimeTravel(store, "order-1042", fold=Order))
+    shown.button("put in order").click()
+    items = shown.panel.locator(".tt-item")
+    right = ["OrderPlaced", "PaymentReceived", "OrderShipped", "OrderDelivered"]
+
+    def types() -> list[str]:
+        return [text.split()[0] for text in shown.panel.locator(".tt-item-text").all_inner_texts()]
+
+    assert types() != right
+    while types()[-1] != "OrderPlaced":
+        place = types().index("OrderPlaced")
+        items.nth(place).get_by_role("button", name="down").click()
+        shown.frame()
+    shown.panel.get_by_role("button", name="check").click()
+    expect(items.first).to_contain_text("this one is not placed yet")
+    for place, name in enumerate(right):
+        while types().index(name) > place:
+            items.nth(types().index(name)).get_by_role("button", name="up").press("Enter")
+            shown.frame()
+    assert types() == right
+    shown.panel.get_by_role("button", name="check").click()
+    expect(shown.panel).to_contain_text("This is how it happened")
+    assert shown.root.evaluate(ROLES) == []
+
+
 # -- reading conditions ------------------------------------------------------------------------
 
 
@@ -666,6 +711,24 @@ def test_the_clock_axis_folds_long_gaps(opened: Opened) -> None:
     shown.root.get_by_role("option").nth(3).click()
     shown.frame()
     assert shown.at() == 4
+
+
+def test_a_page_inside_a_cell(chromium: Browser, store: EventStore) -> None:
+    """What a published notebook holds: the page in a frame without rights, and no network."""
+    frame = TimeTravel(store, "order-17", fold=Snapshotted, at=5).static(height=900)
+    context = chromium.new_context(offline=True)
+    try:
+        page = context.new_page()
+        page.set_content(f"<body>{frame._repr_html_()}</body>")
+        inside = page.frame_locator("iframe")
+        slider = inside.get_by_role("slider", name="position")
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        expect(slider).to_have_value("6")
+        inside.get_by_role("button", name="copy", exact=True).click()
+        expect(inside.locator(".tt-code")).to_contain_text("cop")
+    finally:
+        context.close()
 
 
 # -- in JupyterLab -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ What the browser's core says is compared with the fold at every position, throug
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -471,6 +472,47 @@ def test_each_question_has_its_truth_among_the_answers(
             assert len(question["options"]) == len(set(question["options"])) >= 2
     assert asked[1][0]["truth"] == "status, paid"
     assert (asked[1][1]["path"], asked[1][1]["truth"]) == ("status", "'PAID'")
+
+
+@needs_node
+def test_the_question_which_event_has_one_right_answer(
+    ask: Callable[..., Any], store: EventStore
+) -> None:
+    tt = TimeTravel(store, "order-1042", fold=Order)
+    asked = ask("which", payload=tt._data, turns=8)
+    assert {question["number"] for question in asked} == {1, 2, 3, 4}
+    for question in asked:
+        event = tt.history.events[question["number"] - 1]
+        assert question["truth"] == f"{question['number']} {event.event_type}"
+        assert question["options"].count(question["truth"]) == 1
+        assert len(question["options"]) == 4
+
+
+@needs_node
+def test_an_order_is_judged_as_the_state_machine_does(
+    ask: Callable[..., Any], store: EventStore
+) -> None:
+    past = History(store, Order, "order-1042")
+    tree = tape.order_tree(past)
+    orders = [list(order) for order in itertools.permutations(range(1, 5))]
+    for order, told in zip(orders, ask("legal", tree=tree, orders=orders), strict=True):
+        state, want = Order(), None
+        for place, number in enumerate(order):
+            event = past.events[number - 1]
+            reason = state.refuses(event)
+            if reason is not None:
+                want = {"index": place, "reason": reason}
+                break
+            state.apply(event)
+        assert told == want
+    assert ask("legal", tree=tree, orders=[[1, 2, 3, 4]]) == [None]
+
+
+def test_no_task_of_order_where_there_are_no_rules(store: EventStore) -> None:
+    fill(store, "t", 5)
+    assert tape.order_tree(History(store, Tally, "t")) is None  # 120 orders, all of them legal
+    fill(store, "t", tape.ORDER_UP_TO + 1)
+    assert tape.order_tree(History(store, Tally, "t")) is None
 
 
 @needs_node

@@ -8,6 +8,7 @@ text, written as Python writes them (`'PAID'`, `2690`, `None`): nothing is round
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -19,9 +20,10 @@ import orjson
 
 from esnb import figures
 from esnb.aggregates import Aggregate, apply_to, attributes_of, replay, state_of
+from esnb.errors import ReplayError
 from esnb.events import Event, load_json
 from esnb.store import Reader
-from esnb.timetravel import History, Policy, WhatIf
+from esnb.timetravel import History, Policy, WhatIf, _refusal
 from esnb.widgets import parts
 
 EVERY = 64
@@ -29,6 +31,7 @@ MOST_PAIRS = 300_000  # pairs of path and value in all full states together
 MOST_LANES = 7
 MOST_TEXT = 10_000
 SINGLE_MUTES_UP_TO = 60
+ORDER_UP_TO, ORDER_NODES = 10, 1_000
 POLICIES: tuple[Policy, ...] = ("stop", "skip", "force")
 
 _PLAIN = re.compile(r"[\w-]+")
@@ -354,6 +357,40 @@ def single_mutes(history: History[Any]) -> dict[str, dict[str, Any]] | None:
     return found
 
 
+def order_tree(history: History[Any]) -> dict[str, Any] | None:
+    """What may follow what, for a task: put the events of a short history in a legal order.
+
+    A node holds, for each event left, the next node, or the reason why the state machine refuses
+    it. None for a fold without rules, a long history, or one that allows too many orders.
+    """
+    if not 2 <= len(history) <= ORDER_UP_TO or not hasattr(history.kind, "refuses"):
+        return None
+    left, ruled = ORDER_NODES, False
+
+    def node(state: Any, rest: list[int]) -> dict[str, Any] | None:
+        nonlocal left, ruled
+        left -= 1
+        if left < 0:
+            return None
+        found: dict[str, Any] = {}
+        for number in rest:
+            event = history.events[number - 1]
+            reason, after = _refusal(state, event), copy.deepcopy(state)
+            if reason is None:
+                try:
+                    apply_to(after, event)
+                except ReplayError as error:
+                    reason = f"apply fails: {error.__cause__}"
+            ruled = ruled or reason is not None
+            found[str(number)] = reason or node(after, [k for k in rest if k != number])
+            if found[str(number)] is None:
+                return None
+        return found
+
+    tree = node(replay(history.kind, ()), list(range(1, len(history) + 1)))
+    return tree if ruled else None  # without a refusal every order is right, and there is no task
+
+
 def payload(
     store: Reader, history: History[Any], aggregate_id: str, *,
     stops: Mapping[int, str], lanes: Callable[[Event], str] | None = None,
@@ -384,6 +421,7 @@ def payload(
         "snapshots": good,
         "unused": bad,
         "what_if": single_mutes(history),
+        "order": order_tree(history),
         **fold(history),
     }
 

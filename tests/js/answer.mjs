@@ -37,6 +37,11 @@ const ANSWERS = {
     const tape = core.tape(payload);
     return payload.changes.map((_, k) => core.questions(tape, payload, k + 1));
   },
+  which: ({ payload, turns }) => {
+    const tape = core.tape(payload);
+    return Array.from({ length: turns }, (_, k) => core.whichEvent(tape, payload, k));
+  },
+  legal: ({ tree, orders }) => orders.map((numbers) => core.firstIllegal(tree, numbers)),
   bisect: ({ payload, path, test, value }) => {
     const tape = core.tape(payload);
     const holds = core.condition(path, test, value);

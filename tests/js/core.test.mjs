@@ -178,3 +178,13 @@ test("words", () => {
   for (const bad of ["", "yesterday", "2026-02-30", "2026-13-01", "2026-01-01T25:00"])
     assert.equal(core.parseTime(bad), null, bad);
 });
+
+test("a mixed order holds every event once, and is never the right one", () => {
+  for (let n = 2; n <= 10; n += 1)
+    for (let turn = 0; turn < 20; turn += 1) {
+      const order = core.mixed(n, turn);
+      const right = Array.from({ length: n }, (_, k) => k + 1);
+      assert.deepEqual([...order].sort((a, b) => a - b), right);
+      assert.notDeepEqual(order, right);
+    }
+});

@@ -424,6 +424,41 @@ export function questions(tapeOf, payload, i) {
   return out;
 }
 
+/** A question about the past: the change is shown, and which event made it is asked. */
+export function whichEvent(tapeOf, payload, turn) {
+  const able = Array.from({ length: payload.n }, (_, k) => k + 1).filter((k) => tapeOf.step(k).length);
+  if (!able.length) return null;
+  const number = able[(turn * 7 + Math.floor(able.length / 2)) % able.length];
+  const label = (k) => `${k} ${payload.types[payload.type[k - 1]].name}`;
+  const told = sentence(tapeOf.step(number), 4);
+  // Only one answer may be right, so an event that made the very same change is no option.
+  const others = able.filter((k) => sentence(tapeOf.step(k), 4) !== told);
+  const near = [...others].sort((a, b) => Math.abs(a - number) - Math.abs(b - number)).slice(0, 3);
+  return { kind: "event", number, text: `Which event made this change: ${told}?`,
+    truth: label(number), options: shuffled([number, ...near].map(label), number + turn) };
+}
+
+/** Where an order of events first breaks a rule, from the precomputed tree of what may follow what.
+ * A node maps each event that may come next to the next node, and each other to the reason. */
+export function firstIllegal(tree, numbers) {
+  let node = tree;
+  for (let k = 0; k < numbers.length; k += 1) {
+    const found = node[numbers[k]];
+    if (typeof found === "string") return { index: k, reason: found };
+    node = found;
+  }
+  return null;
+}
+
+/** A mixed order of 1 to n that is not the right one, the same each time for the same turn. */
+export function mixed(n, turn) {
+  const right = Array.from({ length: n }, (_, k) => k + 1);
+  for (let seed = turn; ; seed += 1) {
+    const out = shuffled(right.map((k) => String(k).padStart(3, "0")), seed).map(Number);
+    if (n < 2 || out.some((k, i) => k !== right[i])) return out;
+  }
+}
+
 const names = (step) => [...new Set(step.map((c) => fieldOf(c.path)))].join(", ") || "nothing";
 
 function fieldOptions(tapeOf, payload, i, truth) {

@@ -1,8 +1,9 @@
 // The view of TimeTravel: one clock a model, any number of views on it. What comes from an event or
 // a state is only ever set as text. Python puts core.js in front of this file.
 import {
-  action, axis, bins, bisect, byCommand, clamp, code, condition, fieldOf, moment, newestOnly, next,
-  numberAt, numeric, origin, parseTime, plural, pretty, questions, sentence, span, tape,
+  action, axis, bins, bisect, byCommand, clamp, code, condition, fieldOf, firstIllegal, mixed, moment,
+  newestOnly, next, numberAt, origin, parseTime, plural, pretty, questions, sentence, span, tape,
+  whichEvent,
 } from "./core.js";
 
 const MARKS_UP_TO = 500;
@@ -83,7 +84,7 @@ function makeClock(model) {
     compare: false, panel: null, playing: false, stepBy: "event", byTime: false, speed: 0,
     changedOnly: projector, snapshots: true, field: null, open: new Map(), asking: false,
     muted: [...(model.get("_muted") ?? [])], policy: model.get("_policy") ?? "stop",
-    experiment: null, quiz: null, probes: null, projector,
+    experiment: null, quiz: null, probes: null, order: null, turn: 0, projector,
     guide: model.get("guide") ?? "full", answers: [...(model.get("_answers") ?? [])],
     spoken: "", problem: "",
   };
@@ -119,7 +120,7 @@ function makeClock(model) {
   function move(i) {
     const to = clamp(Math.round(i), 0, n);
     s.problem = "";
-    if (s.quiz && to !== s.quiz.number - 1) s.quiz = null;
+    if (s.quiz && !s.quiz.past && to !== s.quiz.number - 1) s.quiz = null;
     if (to === s.at) return emit();
     s.at = to;
     settle();
@@ -127,7 +128,7 @@ function makeClock(model) {
   }
   const stepped = (direction) => (s.stepBy === "command"
     ? byCommand(payload.command, s.at, direction) : clamp(s.at + direction, 0, n));
-  const answered = (i) => s.answers.some((row) => row.number === i);
+  const answered = (i) => s.answers.some((row) => row.number === i && row.kind !== "event");
   /** One step forward; where the guide is partial, a prediction comes first. */
   function forward() {
     const to = stepped(1);
@@ -195,7 +196,11 @@ function makeClock(model) {
       waiting.set(id, resolve);
       setTimeout(() => resolve({ error: "slow" }), 5000);
     });
-    model.send({ ask: "what-if", id, muted: asked.muted, policy: asked.policy });
+    try {
+      model.send({ ask: "what-if", id, muted: asked.muted, policy: asked.policy });
+    } catch {
+      waiting.get(id)({ error: "slow" });
+    }
     const reply = await answer;
     waiting.delete(id);
     if (asked.key !== experimentKey()) return;
@@ -248,6 +253,38 @@ function makeClock(model) {
       committed: false, why: "" };
     emit();
   }
+  /** The other way round: a change is shown, and which event made it is asked. Looking is allowed. */
+  function openPast() {
+    const asked = whichEvent(film, payload, s.turn);
+    if (!asked) return;
+    s.turn += 1;
+    s.panel = null;
+    s.quiz = { number: asked.number, past: true, questions: [asked], given: [], committed: false, why: "" };
+    emit();
+  }
+  // Put in order.
+  function openOrder() {
+    s.quiz = null;
+    s.order = { numbers: mixed(n, s.turn), verdict: null };
+    s.turn += 1;
+    s.panel = "order";
+    emit();
+  }
+  function shift(place, by) {
+    const list = s.order.numbers;
+    const to = place + by;
+    if (to < 0 || to >= list.length) return;
+    [list[place], list[to]] = [list[to], list[place]];
+    s.order.verdict = null;
+    s.order.focus = to;
+    s.order.by = by;
+    emit();
+  }
+  function check() {
+    s.order.verdict = firstIllegal(payload.order, s.order.numbers) ?? "legal";
+    s.order.focus = null;
+    emit();
+  }
   function choose(k, answer) {
     if (!s.quiz || s.quiz.committed) return;
     s.quiz.given[k] = answer;
@@ -258,7 +295,7 @@ function makeClock(model) {
     if (!ready() || s.quiz.committed) return;
     s.quiz.committed = true;
     s.quiz.rows = s.quiz.questions.map((q, k) => ({
-      number: s.quiz.number, event_type: typeName(s.quiz.number), question: q.text,
+      kind: q.kind, number: s.quiz.number, event_type: typeName(s.quiz.number), question: q.text,
       answer: s.quiz.given[k], actual: q.truth, match: s.quiz.given[k] === q.truth, why: "",
     }));
     s.answers = [...s.answers, ...s.quiz.rows];
@@ -374,7 +411,7 @@ function makeClock(model) {
 
   return {
     payload, film, n, s, stops, stopNumbers, typeName, act, move, play, go, mute, unmute, setPolicy,
-    choose, commit, reveal, ready, openQuiz, search, probe, toggle, leave, clearPins, emit,
+    choose, commit, reveal, ready, openQuiz, openPast, openOrder, shift, check, search, probe, toggle, leave, clearPins, emit,
     change: (values) => {
       Object.assign(s, values);
       emit();
@@ -553,7 +590,10 @@ function view(clock, el) {
     button("pinAt", "pin A (a)", does("pin-a")), button("pinBt", "pin B (b)", does("pin-b")),
     toggleButton("compare", "compare (c)", does("compare")),
     button("clear", "clear pins", () => clock.change({ asking: true })),
+    button("which", "which event?", () => clock.openPast()),
     toggleButton("find", "find first", () => clock.toggle("find")),
+    payload.order ? toggleButton("order", "put in order", () =>
+      (s.panel === "order" ? clock.leave() : clock.openOrder())) : null,
     parts.discard);
   parts.discard.append(make("span", {}, "Discard both pins? "),
     button("yes", "discard", () => clock.clearPins()),
@@ -816,6 +856,7 @@ function view(clock, el) {
     press("keys", s.panel === "keys");
     press("compare", s.compare);
     press("find", s.panel === "find");
+    if (payload.order) press("order", s.panel === "order");
     press("changedOnly", s.changedOnly);
     press("snapshots", s.snapshots);
     write(parts.speed, `speed ${SPEEDS[s.speed][1]}`);
@@ -840,12 +881,13 @@ function view(clock, el) {
   }
 
   function updateEvent() {
-    const number = s.quiz ? s.quiz.number : s.at;
-    const key = `${number}:${Boolean(s.quiz)}`;
+    const ahead = Boolean(s.quiz) && !s.quiz.past;
+    const number = ahead ? s.quiz.number : s.at;
+    const key = `${number}:${ahead}`;
     if (card.dataset.key === key) return;
     card.dataset.key = key;
     parts.copyEvent.hidden = number === 0;
-    write(parts.eventTitle, s.quiz ? "Next event" : number ? `Event ${number}` : "Event");
+    write(parts.eventTitle, ahead ? "Next event" : number ? `Event ${number}` : "Event");
     if (number === 0) {
       parts.eventHead.replaceChildren(make("strong", {}, "Before anything happened"));
       parts.eventLines.replaceChildren();
@@ -863,7 +905,7 @@ function view(clock, el) {
       : ` (${delta < 0 ? "−" : "+"}${span(delta)})`}`);
     const same = payload.command.filter((c) => c === payload.command[k]).length;
     if (same > 1) lines.push(`${k - payload.command.indexOf(payload.command[k]) + 1} of ${same} events of one command`);
-    if (!s.quiz) lines.push(`changes: ${[...new Set(film.step(number).map((c) => fieldOf(c.path)))].join(", ") || "nothing"}`);
+    if (!ahead) lines.push(`changes: ${[...new Set(film.step(number).map((c) => fieldOf(c.path)))].join(", ") || "nothing"}`);
     parts.eventLines.replaceChildren(...lines.map((line) => make("div", {}, line)));
     parts.data.hidden = false;
     write(parts.data, pretty(payload.data[k]));
@@ -973,18 +1015,24 @@ function view(clock, el) {
   function updatePanel() {
     const open = s.quiz ? "quiz" : s.panel;
     parts.panel.hidden = !open;
-    root.classList.toggle("tt-asking", open === "quiz");
-    root.classList.toggle("tt-paneled", Boolean(open) && open !== "quiz");
+    root.classList.toggle("tt-asking", open === "quiz" && !s.quiz.past);
+    root.classList.toggle("tt-paneled", Boolean(open) && (open !== "quiz" || s.quiz.past));
     const facts = open === "quiz" ? [s.quiz.number, s.quiz.committed]
       : open === "what-if" ? [s.projector, s.muted, s.policy, s.experiment?.problem, Boolean(s.experiment)]
-        : open === "find" ? [s.probes?.shown, s.probes?.path, s.probes?.value, s.probes?.test] : [];
+        : open === "order" ? [s.order.numbers, s.order.verdict] : open === "find" ? [s.probes?.shown, s.probes?.path, s.probes?.value, s.probes?.test] : [];
     const key = JSON.stringify([open, ...facts]);
     if (key !== drawn) {
       drawn = key;
       const had = parts.panel.contains(document.activeElement);
       parts.panel.replaceChildren(...({ keys: keysPanel, quiz: quizPanel, "what-if": whatIfPanel,
-        find: findPanel }[open]?.() ?? []));
-      if (had || open === "quiz")
+        find: findPanel, order: orderPanel }[open]?.() ?? []));
+      const moved = open === "order" && s.order.focus !== null
+        ? parts.panel.querySelectorAll(".tt-item")[s.order.focus] : null;
+      if (moved) {
+        const pair = [...moved.querySelectorAll("button")];
+        const same = pair[s.order.by > 0 ? 1 : 0];
+        (same.disabled ? pair.find((b) => !b.disabled) : same)?.focus({ preventScroll: true });
+      } else if (had || open === "quiz")
         parts.panel.querySelector("input:not([disabled]), button:not([disabled]), select")?.focus({ preventScroll: true });
       if (!open && had) root.focus({ preventScroll: true });
     }
@@ -1019,8 +1067,11 @@ function view(clock, el) {
         radio.checked = quiz.given[k] === option;
         return make("label", { class: "tt-choice" }, radio, make("span", {}, option));
       })));
-    return [make("h3", {}, `Predict event ${quiz.number}: ${clock.typeName(quiz.number)}`),
-      make("p", { class: "tt-soft tt-hint" }, "Commit to an answer, then see the fact. A wrong guess helps too."),
+    return [make("h3", {}, quiz.past ? "Which event did this?"
+      : `Predict event ${quiz.number}: ${clock.typeName(quiz.number)}`),
+      make("p", { class: "tt-soft tt-hint" }, quiz.past
+        ? "Look around if you like, then commit to an answer."
+        : "Commit to an answer, then see the fact. A wrong guess helps too."),
       make("div", { class: "tt-questions" }, ...fields),
       make("div", { class: "tt-bar" }, button("commit", "commit (p)", () => clock.commit()),
         button("skip", "leave (Esc)", () => clock.leave()))];
@@ -1120,6 +1171,34 @@ function view(clock, el) {
         button("toFound", `go to ${found.found}`, () => clock.move(found.found))));
     }
     return out;
+  }
+
+  function orderPanel() {
+    const { numbers, verdict } = s.order;
+    const bad = verdict && verdict !== "legal" ? verdict.index : -1;
+    const items = numbers.map((k, place) => {
+      const type = payload.types[payload.type[k - 1]];
+      const name = `${type.name} ${pretty(payload.data[k - 1], 1e9)}`;
+      const item = make("li", { class: "tt-item" },
+        button(`up${place}`, "↑", () => clock.shift(place, -1),
+          { "aria-label": `move ${type.name} up, now ${place + 1}`, disabled: place === 0 }),
+        button(`down${place}`, "↓", () => clock.shift(place, 1),
+          { "aria-label": `move ${type.name} down, now ${place + 1}`, disabled: place === n - 1 }),
+        symbol(type, "1.5em"), make("span", { class: "tt-item-text" }, name));
+      if (place === bad) {
+        item.classList.add("tt-refused");
+        item.append(make("div", { class: "tt-reason" }, make("strong", {}, "✕ "), verdict.reason));
+      }
+      return item;
+    });
+    const same = numbers.every((k, place) => k === place + 1);
+    return [make("h3", {}, "Put the events in an order that the rules allow"),
+      make("ol", { class: "tt-order" }, ...items),
+      make("div", { class: "tt-bar" }, button("check", "check", () => clock.check()),
+        button("leaveOrder", "leave (Esc)", () => clock.leave()),
+        make("span", { role: "status" }, verdict === null ? "" : verdict !== "legal"
+          ? `Number ${bad + 1} cannot follow here.` : same ? "✓ This is how it happened."
+            : "✓ The rules allow it. It is not how it happened: more than one order may be legal."))];
   }
 
   // -- life --
