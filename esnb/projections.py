@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC
@@ -58,6 +58,7 @@ create table esnb.checkpoint (
     effects bigint
 );
 create table esnb.inbox ({_COLUMNS});
+create table esnb.bookmarks (source varchar primary key, bookmark bigint);
 """
 
 # The engine's words for a file that cannot be opened although nothing in it is damaged.
@@ -285,12 +286,13 @@ class Projector:
             self._react()
             return done
 
-    def deliver(self, events: Iterable[Event]) -> int:
+    def deliver(self, events: Iterable[Event], bookmarks: Mapping[str, int] | None = None) -> int:
         """Process events that a transport brought: late, twice, or in another order.
 
         An event at or before the position, or one that waits already, is dropped; one that comes
         too early waits in an inbox, in the read database, for those before it. Returns how many
-        events were processed now.
+        events were processed now. `bookmarks` say how far the transport has been read (offsets by
+        partition, for example); they are stored in the transaction that stores the events.
         """
         with self._lock:
             self._check_version()
@@ -307,11 +309,29 @@ class Projector:
                         "and not exists (from esnb.inbox i where i.position = new.position)",
                         [*row, before],
                     )
+                for source, bookmark in (bookmarks or {}).items():
+                    cursor.execute(
+                        "insert or replace into esnb.bookmarks values (?, ?)", [source, bookmark]
+                    )
             ready = cursor.execute(_READY, [before, before]).fetchall()[0][0]
             if ready:
                 self._run(cursor, _Inbox(cursor, before, ready))
             self._react()
             return self._position - before
+
+    def bookmarks(self) -> dict[str, int]:
+        """How far each source of a transport has been read, as `deliver` was told."""
+        with self._translated():
+            return dict(self._cursor().execute("from esnb.bookmarks").fetchall())
+
+    def inbox(self) -> list[Event]:
+        """The delivered events that wait for those before them, by position."""
+        with self._translated():
+            rows = self._cursor().execute(
+                "select * replace (event_id::uuid as event_id) from esnb.inbox "
+                "where position > ? order by position", [self._position],
+            ).fetchall()  # fmt: skip
+        return list(map(event_from_row, rows))
 
     def rebuild(self, *, parked_too: bool = False) -> int:
         """Build the read model again from the first event, beside the old one, then swap.
@@ -546,7 +566,8 @@ class Projector:
         return None if event is None else event.event_id
 
     def _same_log(self) -> bool:
-        return self._position == 0 or str(self._event_id(self._position)) == str(self._last_id)
+        known = self._event_id(self._position)
+        return known is None or str(known) == str(self._last_id)
 
     # -- the read database -----------------------------------------------------------------
 
