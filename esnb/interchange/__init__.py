@@ -1,0 +1,48 @@
+"""The way out and in: a log as JSON Lines, CSV, Parquet or CloudEvents; process-mining logs read.
+
+    write_jsonl(store, "shop.jsonl.gz")          # also write_csv, write_parquet, write_cloudevents
+    frame = read_jsonl("shop.jsonl.gz")          # also read_csv, ..., read_xes, read_ocel
+    copy = restore(frame, "copy.duckdb")         # the same log again, as a new store
+    store.append_frame(frame, **COLUMNS)         # or: into a store that has events already
+
+A frame has a row an event, in order of position, and the columns of the table `events`; event_data
+and metadata are JSON text. What a format cannot carry stands in `frame.attrs["lost"]`, and in the
+`lost` that a writer returns. A store, or its past (`store.as_of(...)`), is written as it was
+recorded, without upcasting. A file appears when it is complete; names that end in .gz are packed.
+
+`restore` keeps everything, in one transaction. `append_frame` orders by occurred_at, numbers anew,
+sets recorded_at to now and event_version to 1: it is for events from elsewhere.
+
+Formats: jsonlines.org, RFC 4180, CloudEvents 1.0.2 (JSON), IEEE 1849 (XES), OCEL 2.0 (JSON).
+"""
+
+from .files import (
+    Written,
+    read_cloudevents,
+    read_csv,
+    read_jsonl,
+    read_parquet,
+    write_cloudevents,
+    write_csv,
+    write_jsonl,
+    write_parquet,
+)
+from .mining import read_ocel, read_xes
+from .rows import COLUMNS, InterchangeError, restore
+
+__all__ = [
+    "COLUMNS",
+    "InterchangeError",
+    "Written",
+    "read_cloudevents",
+    "read_csv",
+    "read_jsonl",
+    "read_ocel",
+    "read_parquet",
+    "read_xes",
+    "restore",
+    "write_cloudevents",
+    "write_csv",
+    "write_jsonl",
+    "write_parquet",
+]
