@@ -127,10 +127,14 @@ for turn in range(rounds):
     stored = -struct.unpack("<q", first)[0] - 1
     # Every acknowledged event is there, and at most one append that was not acknowledged.
     assert at_least <= stored <= at_least + 3, (turn, at_least, stored)
-    time.sleep(chance.uniform(0, 0.06))
+    # The appends, of 1 to 3 events, end after 1, 3, 4, 6, 7, ...: none was stored in part.
+    assert stored % 3 != 2, (turn, stored)
+    # Wait for some appends, not for some time: a busy machine is slow. Then strike at random.
+    data = pipe.read(8 * chance.randint(1, 25))
+    time.sleep(chance.uniform(0, 0.01))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    data = pipe.read()
+    data += pipe.read()
     at_least = max(stored, *struct.unpack("<%dq" % (len(data) // 8), data[: len(data) // 8 * 8]), 0)
     pipe.close()
 print(at_least)
@@ -148,7 +152,7 @@ def test_kill_9_during_appends_loses_nothing_that_was_acknowledged(tmp_path, wal
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]
     acknowledged = int(run.stdout)
-    assert acknowledged > rounds  # it did write in between
+    assert acknowledged >= rounds  # it did write in between
     with EventStore(path) as store:
         events = list(store.read_all())
         assert acknowledged <= len(events) <= acknowledged + 3

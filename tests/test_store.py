@@ -91,23 +91,18 @@ def test_an_append_that_the_engine_breaks_off_leaves_nothing(store, count, monke
     assert store.append("a", facts(count), expected_version=2).position == 2 + count
 
 
-def test_an_interrupt_right_after_the_commit_leaves_memory_and_database_agreed(tmp_path):
+def test_an_interrupt_right_after_the_commit_is_no_loss_and_no_double(tmp_path, monkeypatch):
     with EventStore(tmp_path / "s.duckdb") as store:
         fill(store, "a", 2)
-        evidence = store._log._evidence
-
-        class Interrupting:
-            def __getattr__(self, name):
-                return getattr(evidence, name)
-
-            def write(self, position):
-                raise KeyboardInterrupt
-
-        store._log._evidence = Interrupting()
         event = new_event("Added", n=3)
-        with pytest.raises(KeyboardInterrupt):
-            store.append("a", [event], expected_version=2)
-        store._log._evidence = evidence
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store._log, "stored", interrupted)  # the first thing after the commit
+            with pytest.raises(KeyboardInterrupt):
+                store.append("a", [event], expected_version=2)
         assert store.version("a") == len(store.events("a")) == 3
         assert store.append("a", [event], expected_version=2).duplicate
         assert store.append("b", facts(1), expected_version=0, aggregate_type="T").position == 4
@@ -191,6 +186,16 @@ def test_the_engine_s_own_constraint_error_is_the_same_conflict(store, count):
     assert (error.expected, error.actual, error.between) == (2, 3, ("Sneaked",))
     assert len(store.events("a")) == 3
     assert store.append("a", facts(1), expected_version=3).position == 4
+
+
+def test_a_batch_of_which_one_row_is_refused_leaves_no_row(store):
+    """The engine accepts the first row and refuses the second: neither may stay."""
+    fill(store, "a", 2)
+    behind_the_back(store, "a", 4, 99)
+    with pytest.raises(ConcurrencyError):
+        store.append("a", facts(3), expected_version=2)
+    rows = store.sql("select sequence_number from events order by 1").fetchall()
+    assert rows == [(1,), (2,), (4,)]
 
 
 def test_a_writer_with_any_goes_on_after_the_engine_s_own_conflict(store):
