@@ -26,8 +26,8 @@ class AppendCondition:
     An event matches when its type is one of `event_types` (none given: any type), when each key of
     `where` has exactly this value in its data (text, whole number, True or False), and when it is
     in the stream `aggregate_id`, if one is named. A dot in a key goes one level down, and
-    `items[*].sku` means: in any of the items. `after=0` covers the whole log. For "this or that", give
-    `append` a list of conditions: each must hold.
+    `items[*].sku` means: in any of the items. `after=0` covers the whole log. `append` also takes a
+    list of conditions, each of which must hold: so one decision can depend on several questions.
     """
 
     event_types: tuple[str, ...] = ()

@@ -22,8 +22,8 @@ customer is an `Account` (ACCOUNT, ids such as account-ada). All money is in who
 has `actor` and `reason`: with occurred_at they say who did what, when, and why.
 
 `order.py` and `account.py` hold the rules, each with its state machine as a table on top.
-`commands.py` has what may be asked of them as records (`handle(store, PayOrder("order-1042"))`), and
-`decider.py` the rules of an order once more, as two functions.
+`commands.py` has what may be asked of them as records (`handle(store, PayOrder("order-1042"))`),
+and `decider.py` the rules of an order once more, as two functions.
 `projections.py` and `search.py` hold the read models: what the pages and reports ask for.
 `first_orders(store)` writes a story of eight events, `simulate(store)` a whole shop with three
 stories hidden in it (`STORIES`). `sample()` loads the simulated shop that is kept in `data/shop`.
