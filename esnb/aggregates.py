@@ -85,6 +85,7 @@ class Aggregate:
             cls.aggregate_type = cls.__name__.upper()
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Give every instance its book."""
         self = super().__new__(cls)
         # Set here and not in __init__, so that a reader's class needs no super().__init__().
         self._book = _Book()

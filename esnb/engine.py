@@ -479,8 +479,8 @@ class _Evidence:
             raise StoreCorruptError(
                 f"{self.store!r} ends at position {found}, but position {expected} was "
                 f"acknowledged (it stands in {self.path.name!r}): {expected - found} event(s) are "
-                f"lost. A .wal file cut, deleted or not copied does this. Nothing was changed: put the "
-                f"missing file back, or take a backup. To go on without the lost events, "
+                f"lost. A .wal file cut, deleted or not copied does this. Nothing was changed: put "
+                f"the missing file back, or take a backup. To go on without the lost events, "
                 f"delete {self.path.name!r}."
             )
 
