@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from esnb import EventStore, LessonClock, diff_states, new_event
+from esnb import Event, EventStore, LessonClock, diff_states, new_event
 from esnb.shop import Order, first_orders, item
 from esnb.widgets import TimeTravel
 from tests.browser import Lab
@@ -502,6 +502,40 @@ def test_which_event_did_this(opened: Opened) -> None:
     shown.frame()
     assert shown.at() == 6
     assert shown.page.evaluate("timetravel.get('_answers').length") == 1
+
+
+class Parcels:
+    """Another reading of the same events: what left the house, and when last."""
+
+    def __init__(self) -> None:
+        self.parcels = 0
+
+    def apply(self, event: Event) -> None:
+        self.parcels += event.type == "OrderShipped"
+
+
+def test_another_fold_under_the_same_playhead(opened: Opened) -> None:
+    shown = opened(at=8, fold=[Snapshotted, Parcels])
+    expect(shown.root.locator(".tt-snap")).to_have_count(2)
+    shown.button("fold: Snapshotted").click()
+    expect(shown.root.locator(".tt-title")).to_have_text("order-17 as Parcels")
+    assert shown.state() == {"parcels": "1"}
+    expect(shown.root.locator(".tt-snap")).to_have_count(0)
+    expect(shown.root.locator(".tt-code code")).to_have_text(
+        'History(store, Parcels, "order-17").at(8)'
+    )
+    shown.slider.focus()
+    shown.keys("ArrowRight")
+    assert shown.state() == {"parcels": "2"}
+    shown.keys("m")
+    expect(shown.panel).to_contain_text("No later event is refused")
+    shown.keys("Escape")
+    shown.button("fold: Parcels").click()
+    shown.frame()
+    assert shown.state()["shipped.MUG-BLUE"] == "2"
+    expect(shown.root.get_by_role("option").nth(8)).to_have_attribute(
+        "aria-label", re.compile("9: OrderShipped, 4 fields changed")
+    )
 
 
 def test_put_in_order(opened: Opened) -> None:

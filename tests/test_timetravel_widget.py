@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import traitlets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -392,6 +393,41 @@ def test_a_position_that_is_none(store: EventStore, bad: Any) -> None:
     with pytest.raises(InvalidEventError if not isinstance(bad, str) else ValueError):
         tt.at = bad
     assert tt.at == 4
+
+
+class Money:
+    """Another reading of the same events, in place of an aggregate: what came in."""
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    def apply(self, event: Event) -> None:
+        if event.type == "PaymentReceived":
+            self.received += event.data["amount"]
+
+
+def test_any_fold_under_one_playhead(store: EventStore) -> None:
+    tt = TimeTravel(store, "order-1042", fold=[Order, Money], at=2)
+    assert tt.state["status"] == "PAID"
+    tt._fold = 1
+    assert tt.state == {"received": 2690}
+    assert tt.code == 'History(store, Money, "order-1042").at(2)'
+    assert tt._data["others"] == [
+        tape.face(store, History(store, Money, "order-1042"), "order-1042")
+    ]
+    assert repr(tt) == "<time travel: order-1042 as Money, at event 2 of 4>"
+    with pytest.raises(InvalidEventError, match="at least one class"):
+        TimeTravel(store, "order-1042", fold=[])
+
+
+def test_two_widgets_share_a_position_by_a_link(store: EventStore) -> None:
+    one = TimeTravel(store, "order-1042", fold=Order)
+    two = TimeTravel(store, "order-1042", fold=Money)
+    traitlets.link((one, "at"), (two, "at"))
+    one.at = 1
+    assert (two.at, two.state) == (1, {"received": 0})
+    two.at = 3
+    assert (one.at, one.state["status"]) == (3, "SHIPPED")
 
 
 def test_bad_arguments(store: EventStore) -> None:

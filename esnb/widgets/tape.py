@@ -391,20 +391,32 @@ def order_tree(history: History[Any]) -> dict[str, Any] | None:
     return tree if ruled else None  # without a refusal every order is right, and there is no task
 
 
+def face(store: Reader, history: History[Any], aggregate_id: str) -> dict[str, Any]:
+    """What belongs to one fold of the events: its states, its snapshots, its experiments."""
+    kind = history.kind
+    good, bad = snapshots_of(store, kind, aggregate_id)
+    return {
+        "kind": kind.__name__,
+        "loads": isinstance(kind, type) and issubclass(kind, Aggregate),
+        "snapshots": good,
+        "unused": bad,
+        "what_if": single_mutes(history),
+        "order": order_tree(history),
+        **fold(history),
+    }
+
+
 def payload(
-    store: Reader, history: History[Any], aggregate_id: str, *,
+    store: Reader, histories: Sequence[History[Any]], aggregate_id: str, *,
     stops: Mapping[int, str], lanes: Callable[[Event], str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """All that the browser needs, as JSON types."""
-    events, kind = history.events, history.kind
+    """All that the browser needs, as JSON types. All histories are of the same events."""
+    events = histories[0].events
     types = Table()
     lane_names, lane = lanes_of(events, lanes)
-    good, bad = snapshots_of(store, kind, aggregate_id)
-    can_load = isinstance(kind, type) and issubclass(kind, Aggregate)
+    first, *others = (face(store, history, aggregate_id) for history in histories)
     return {
         "id": aggregate_id,
-        "kind": kind.__name__,
-        "loads": can_load,
         "n": len(events),
         "type": [types.number(event.event_type) for event in events],
         "types": [drawing(name) for name in types.texts],
@@ -412,17 +424,13 @@ def payload(
         "lanes": lane_names,
         "version": [event.event_version for event in events],
         "time": [_micros(event.occurred_at) for event in events],
-        "recorded": [_micros(event.recorded_at) for event in events],
         "event_id": [str(event.event_id) for event in events],
         "data": [_json(event.event_data) for event in events],
         "metadata": [_json(event.metadata) for event in events],
         "command": commands_of(events),
         "stops": [[number, text] for number, text in sorted(stops.items())],
-        "snapshots": good,
-        "unused": bad,
-        "what_if": single_mutes(history),
-        "order": order_tree(history),
-        **fold(history),
+        "others": others,
+        **first,
     }
 
 

@@ -15,7 +15,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -62,11 +62,12 @@ def _style() -> str:
 class TimeTravel(anywidget.AnyWidget):
     """Every state of one aggregate under one playhead: `TimeTravel(store, "order-17", fold=Order)`.
 
-    `fold` is any class with `apply(event)`. `stops` maps event numbers to a sentence each; play
-    halts there. `guide` is "full" (each step is put into words), "partial" (a step forward asks for
-    a prediction first) or "off". `lanes` names the lane of an event, by default its type.
-    `projector=True` is for a lecture hall. Raises what `History` raises; a stream of more than
-    2,000 events is not folded a second time to look for an impure `apply`.
+    `fold` is any class with `apply(event)`, or a list of them to swap under one playhead. `stops`
+    maps event numbers to a sentence each; play halts there. `guide` is "full" (each step is put
+    into words), "partial" (a step forward asks for a prediction first) or "off". `lanes` names the
+    lane of an event, by default its type. `projector=True` is for a lecture hall. Raises what
+    `History` raises; a stream of more than 2,000 events is not folded a second time to look for an
+    impure `apply`.
 
     `at` (a number; also set it to a time), `pins` (a pair of numbers or None), `state`, `event`,
     `events`, `diff()` and `answers` are what the view shows.
@@ -77,6 +78,7 @@ class TimeTravel(anywidget.AnyWidget):
     _payload = traitlets.Bytes(b"").tag(sync=True)
     _answers: Any = traitlets.List().tag(sync=True)
     _muted: Any = traitlets.List().tag(sync=True)
+    _fold = traitlets.Int(0).tag(sync=True)
     _policy = traitlets.Unicode("stop").tag(sync=True)
     at: Any = traitlets.TraitType(0).tag(sync=True)
     pins: Any = traitlets.TraitType((None, None)).tag(sync=True)
@@ -84,17 +86,24 @@ class TimeTravel(anywidget.AnyWidget):
     projector = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
-        self, store: Reader, aggregate_id: str, fold: type[Any], *,
+        self, store: Reader, aggregate_id: str, fold: type[Any] | Sequence[type[Any]], *,
         stops: Mapping[int, str] | None = None, guide: Guide = "full", projector: bool = False,
         at: int | datetime | str | None = None, lanes: Callable[[Event], str] | None = None,
     ) -> None:  # fmt: skip
         long = len(store.events(aggregate_id)) > CHECK_UP_TO
-        self.history: History[Any] = History(store, fold, aggregate_id, check=not long)
+        kinds: list[Any] = list(fold) if isinstance(fold, list | tuple) else [fold]
+        if not kinds:
+            raise InvalidEventError("fold needs at least one class with apply(event), found none.")
+        first = History(store, kinds[0], aggregate_id, check=not long)
+        others = [History.of(first.events, kind, check=not long) for kind in kinds[1:]]
+        self.histories: list[History[Any]] = [first, *others]
         self.name = aggregate_id
         if guide not in get_args(Guide):
             raise InvalidEventError(f"guide is one of {get_args(Guide)}, found {guide!r}.")
         self.stops = {self._number(n): str(text) for n, text in (stops or {}).items()}
-        self._data = tape.payload(store, self.history, aggregate_id, stops=self.stops, lanes=lanes)
+        self._data = tape.payload(
+            store, self.histories, aggregate_id, stops=self.stops, lanes=lanes
+        )
         begin = len(self.history) if at is None else self._number(at)
         super().__init__(
             _payload=json.dumps(self._data, ensure_ascii=False).encode(), at=begin, guide=guide,
@@ -118,6 +127,11 @@ class TimeTravel(anywidget.AnyWidget):
         return simple.store_slider(store, at=as_of, **options)
 
     # -- what is shown ---------------------------------------------------------------------
+
+    @property
+    def history(self) -> History[Any]:
+        """The history behind the view, of the fold that is shown."""
+        return self.histories[self._fold]
 
     @property
     def state(self) -> dict[str, Any]:
@@ -166,7 +180,7 @@ class TimeTravel(anywidget.AnyWidget):
         """The Python that gives the state at the playhead."""
         name = json.dumps(self.name, ensure_ascii=False)
         kind = self.history.kind.__name__
-        if self._data["loads"]:
+        if ([self._data, *self._data["others"]])[self._fold]["loads"]:
             return f"store.load({kind}, {name}, at={self.at})"
         return f"History(store, {kind}, {name}).at({self.at})"
 
@@ -209,7 +223,7 @@ class TimeTravel(anywidget.AnyWidget):
         state = {
             "at": self.at, "pins": list(self.pins), "guide": self.guide,
             "projector": self.projector, "_answers": list(self._answers),
-            "_muted": list(self._muted), "_policy": self._policy,
+            "_muted": list(self._muted), "_policy": self._policy, "_fold": self._fold,
         }  # fmt: skip
         fill = {
             "TITLE": html.escape(f"{self.name}: time travel"),
@@ -320,7 +334,8 @@ class TimeTravel(anywidget.AnyWidget):
         reply: dict[str, Any] = {"ask": "what-if", "id": content.get("id")}
         try:
             muted = [self._number(number) for number in content["muted"]]
-            reply["result"] = tape.what_if(self.history, muted, content["policy"])
+            history = self.histories[content.get("fold", 0)]
+            reply["result"] = tape.what_if(history, muted, content["policy"])
         except EsnbError as error:
             reply["error"] = str(error)
         self.send(reply)

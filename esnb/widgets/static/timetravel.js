@@ -74,8 +74,16 @@ const icon = (name) => draw("svg", { viewBox: "0 0 24 24", class: `tt-icon tt-ic
 function makeClock(model) {
   const raw = model.get("_payload");
   const payload = JSON.parse(typeof raw === "string" ? raw : new TextDecoder().decode(raw));
-  const film = tape(payload);
   const { n } = payload;
+  // One playhead, one or more folds of the same events: the film is always that of the fold shown.
+  const faces = [payload, ...(payload.others ?? [])];
+  const films = faces.map((face) => tape({ ...face, n }));
+  const film = { get paths() {
+    return films[s.fold].paths;
+  } };
+  for (const name of ["seek", "step", "diff", "rows", "changed", "series", "value", "text"])
+    film[name] = (...values) => films[s.fold][name](...values);
+  const face = () => faces[s.fold];
   const stops = new Map(payload.stops);
   const stopNumbers = [...stops.keys()].sort((a, b) => a - b);
   const projector = Boolean(model.get("projector"));
@@ -86,7 +94,7 @@ function makeClock(model) {
     muted: [...(model.get("_muted") ?? [])], policy: model.get("_policy") ?? "stop",
     experiment: null, quiz: null, probes: null, order: null, turn: 0, projector,
     guide: model.get("guide") ?? "full", answers: [...(model.get("_answers") ?? [])],
-    spoken: "", problem: "",
+    spoken: "", problem: "", fold: model.get("_fold") ?? 0,
   };
   const listeners = new Set();
   let timer = null;
@@ -197,7 +205,7 @@ function makeClock(model) {
       setTimeout(() => resolve({ error: "slow" }), 5000);
     });
     try {
-      model.send({ ask: "what-if", id, muted: asked.muted, policy: asked.policy });
+      model.send({ ask: "what-if", id, muted: asked.muted, policy: asked.policy, fold: s.fold });
     } catch {
       waiting.get(id)({ error: "slow" });
     }
@@ -211,13 +219,13 @@ function makeClock(model) {
   model.on("msg:custom", (message) => {
     if (message?.ask === "what-if") waiting.get(message.id)?.(message);
   });
-  const experimentKey = () => `${s.policy}:${s.muted.join()}`;
+  const experimentKey = () => `${s.fold}:${s.policy}:${s.muted.join()}`;
   function experiment() {
     s.experiment = null;
     if (!s.muted.length) return emit();
-    const ready = s.muted.length === 1 ? payload.what_if?.[s.muted[0]]?.[s.policy] : null;
+    const ready = s.muted.length === 1 ? face().what_if?.[s.muted[0]]?.[s.policy] : null;
     if (ready) s.experiment = ready;
-    else if (!model.send) s.experiment = { problem: payload.what_if
+    else if (!model.send) s.experiment = { problem: face().what_if
       ? "This page holds experiments with one muted event. For more, run the notebook."
       : "This page holds no experiments with a stream of this length. Run the notebook." };
     else request({ muted: [...s.muted], policy: s.policy, key: experimentKey() });
@@ -281,7 +289,7 @@ function makeClock(model) {
     emit();
   }
   function check() {
-    s.order.verdict = firstIllegal(payload.order, s.order.numbers) ?? "legal";
+    s.order.verdict = firstIllegal(face().order, s.order.numbers) ?? "legal";
     s.order.focus = null;
     emit();
   }
@@ -398,6 +406,15 @@ function makeClock(model) {
     s.panel = s.muted.length ? "what-if" : null;
     experiment();
   });
+  function setFold(index) {
+    s.fold = clamp(index, 0, faces.length - 1);
+    s.field = s.quiz = s.probes = null;
+    if (s.panel === "order") s.panel = null;
+    experiment();
+  }
+  model.on("change:_fold", () => {
+    if (model.get("_fold") !== s.fold) setFold(model.get("_fold"));
+  });
   for (const name of ["guide", "projector"])
     model.on(`change:${name}`, () => {
       s[name] = model.get(name);
@@ -410,11 +427,15 @@ function makeClock(model) {
   }
 
   return {
-    payload, film, n, s, stops, stopNumbers, typeName, act, move, play, go, mute, unmute, setPolicy,
+    payload, film, face, faces, n, s, stops, stopNumbers, typeName, act, move, play, go, mute, unmute, setPolicy,
     choose, commit, reveal, ready, openQuiz, openPast, openOrder, shift, check, search, probe, toggle, leave, clearPins, emit,
     change: (values) => {
       Object.assign(s, values);
       emit();
+    },
+    nextFold: () => {
+      setFold((s.fold + 1) % faces.length);
+      save("_fold", s.fold);
     },
     setProjector: (on) => {
       s.projector = on;
@@ -481,11 +502,13 @@ function view(clock, el) {
     toggleButton("stepBy", "step by command", () =>
       clock.change({ stepBy: s.stepBy === "event" ? "command" : "event" })),
     toggleButton("byTime", "clock axis", () => clock.change({ byTime: !s.byTime })),
+    clock.faces.length > 1 ? button("fold", "fold", () => clock.nextFold()) : null,
     button("speed", "speed", () => clock.change({ speed: (s.speed + 1) % SPEEDS.length })),
     toggleButton("projector", "projector", () => clock.setProjector(!s.projector)),
     toggleButton("keys", "keys ?", does("keys")));
 
-  parts.title = make("div", { class: "tt-title" }, make("strong", {}, payload.id), ` as ${payload.kind}`);
+  parts.kind = make("span");
+  parts.title = make("div", { class: "tt-title" }, make("strong", {}, payload.id), " as ", parts.kind);
   parts.count = make("div", { class: "tt-count", "aria-hidden": "true" });
   const head = make("div", { class: "tt-head" }, parts.title, parts.count);
   const top = make("div", { class: "tt-top" }, transport, goTo, options);
@@ -527,11 +550,6 @@ function view(clock, el) {
     parts.flags.append(flag);
   }
   parts.snaps = make("div", { class: "tt-snaps", "aria-hidden": "true" });
-  for (const number of payload.snapshots) {
-    const bar = make("div", { class: "tt-snap", title: `snapshot at ${number}` });
-    bar.dataset.at = number;
-    parts.snaps.append(bar);
-  }
   parts.axis = make("div", { class: "tt-axis", "aria-hidden": "true" });
   parts.range = make("input", { type: "range", min: 0, max: n, step: 1, ...suppress, class: "tt-range",
     "aria-label": "position" });
@@ -592,8 +610,8 @@ function view(clock, el) {
     button("clear", "clear pins", () => clock.change({ asking: true })),
     button("which", "which event?", () => clock.openPast()),
     toggleButton("find", "find first", () => clock.toggle("find")),
-    payload.order ? toggleButton("order", "put in order", () =>
-      (s.panel === "order" ? clock.leave() : clock.openOrder())) : null,
+    toggleButton("order", "put in order", () =>
+      (s.panel === "order" ? clock.leave() : clock.openOrder())),
     parts.discard);
   parts.discard.append(make("span", {}, "Discard both pins? "),
     button("yes", "discard", () => clock.clearPins()),
@@ -718,7 +736,7 @@ function view(clock, el) {
   /** Put everything that depends on the width or the axis in its place. */
   function place() {
     const width = track.clientWidth || 600;
-    const key = `${width}:${s.byTime}`;
+    const key = `${width}:${s.byTime}:${s.fold}`;
     if (key === placed) return;
     placed = key;
     where = axis(n, s.byTime ? payload.time : null);
@@ -731,7 +749,11 @@ function view(clock, el) {
     };
     marks.forEach((mark, k) => left(mark, where.event(k + 1)));
     for (const flag of parts.flags.children) left(flag, where.at(Number(flag.dataset.at)));
-    for (const bar of parts.snaps.children) left(bar, where.at(Number(bar.dataset.at)));
+    parts.snaps.replaceChildren(...clock.face().snapshots.map((number) => {
+      const bar = make("div", { class: "tt-snap", title: `snapshot at ${number}` });
+      left(bar, where.at(number));
+      return bar;
+    }));
     if (many) drawCounts(parts.counts, Array.from({ length: n }, (_, k) => k + 1), width);
     const ticks = [];
     const gap = tickStep(n, width);
@@ -771,10 +793,18 @@ function view(clock, el) {
     }));
   }
 
+  let shownFold = s.fold;
   let shownAt = null;
   let litField = null;
   function update() {
     root.classList.toggle("tt-projector", s.projector);
+    if (shownFold !== s.fold) {
+      shownFold = s.fold;
+      litField = shownAt = null;
+      drawn = "";
+      card.dataset.key = "";
+      for (const mark of marks) mark.muted = null;
+    }
     place();
     const x = where.at(s.at);
     const percent = `${(x * 100).toFixed(4)}%`;
@@ -796,10 +826,10 @@ function view(clock, el) {
     updateState();
     updateField();
     updatePanel();
-    const from = origin(payload.snapshots, s.at, s.snapshots);
+    const from = origin(clock.face().snapshots, s.at, s.snapshots);
     write(parts.how, howText(from));
     parts.snaps.classList.toggle("tt-off", !s.snapshots);
-    write(parts.code, code(payload, { at: s.at, compare: s.compare ? s.pins : null,
+    write(parts.code, code({ ...clock.face(), id: payload.id }, { at: s.at, compare: s.compare ? s.pins : null,
       muted: s.panel === "what-if" ? s.muted : null, policy: s.policy }));
     write(parts.problem, s.problem);
     write(parts.live, s.spoken);
@@ -812,7 +842,7 @@ function view(clock, el) {
       ? ` (${Array.from({ length: applied }, (_, k) => s.at - applied + k + 1).join(", ")})`
       : ` (${s.at - applied + 1} to ${s.at})`;
     const start = snapshot === null ? "start empty" : `start from snapshot #${snapshot}`;
-    const unused = payload.unused.filter(([at]) => at <= s.at).at(-1);
+    const unused = clock.face().unused.filter(([at]) => at <= s.at).at(-1);
     const aside = unused && s.snapshots && snapshot === null
       ? `. The snapshot at ${unused[0]} is not used: ${unused[1]}` : "";
     const without = snapshot !== null ? `. Without snapshots: ${plural(s.at, "event")}` : "";
@@ -856,11 +886,14 @@ function view(clock, el) {
     press("keys", s.panel === "keys");
     press("compare", s.compare);
     press("find", s.panel === "find");
-    if (payload.order) press("order", s.panel === "order");
+    press("order", s.panel === "order");
+    parts.order.hidden = !clock.face().order;
     press("changedOnly", s.changedOnly);
     press("snapshots", s.snapshots);
     write(parts.speed, `speed ${SPEEDS[s.speed][1]}`);
-    parts.snapshots.hidden = payload.snapshots.length === 0;
+    parts.snapshots.hidden = clock.face().snapshots.length === 0;
+    write(parts.kind, clock.face().kind);
+    if (parts.fold) write(parts.fold, `fold: ${clock.face().kind}`);
     parts.back.disabled = parts.start.disabled = s.at === 0;
     parts.next.disabled = parts.end.disabled = s.at === n;
     parts.predict.disabled = s.at === n;
@@ -1016,6 +1049,7 @@ function view(clock, el) {
     const open = s.quiz ? "quiz" : s.panel;
     parts.panel.hidden = !open;
     root.classList.toggle("tt-asking", open === "quiz" && !s.quiz.past);
+    root.classList.toggle("tt-ordering", open === "order"); // the timeline would tell the answer
     root.classList.toggle("tt-paneled", Boolean(open) && (open !== "quiz" || s.quiz.past));
     const facts = open === "quiz" ? [s.quiz.number, s.quiz.committed]
       : open === "what-if" ? [s.projector, s.muted, s.policy, s.experiment?.problem, Boolean(s.experiment)]
