@@ -198,6 +198,47 @@ def test_events_are_written_as_they_were_recorded(name: str, tmp_path: Path) -> 
         assert "new" not in json.loads(frame["event_data"][0])
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_names_that_a_format_could_stumble_over(name: str, tmp_path: Path) -> None:
+    write, read, file = FORMATS[name]
+    names = [
+        ' a,"b"',
+        "\u2028",
+        "\ufeffx",
+        "=1+1",
+        "'",
+        "a\\",
+        "NaN",
+        "null",
+        "1e3",
+        "[x",
+        "é",
+        "ä/b?c",
+    ]
+    if name not in ("cloudevents", "batch"):
+        names += ["a\rb", "a\nb", "a\r\nb", "\x85", "\tc", "\x7f"]
+    with EventStore() as store:
+        for each in names:
+            event = new_event(each, {each: each}, metadata={each: "\x7f\x85\r\n"})
+            store.append(each, [event], expected_version=0, aggregate_type=each)
+        write(store, tmp_path / file)
+        with restore(read(tmp_path / file)) as copy:
+            assert all_of(copy) == all_of(store)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_json_that_was_stored_with_line_breaks(name: str, tmp_path: Path) -> None:
+    write, read, file = FORMATS[name]
+    text = '{"a":\r\n "x\\ny",\n"b": 1}'
+    frame = pd.DataFrame([LINE | {"event_data": text, "metadata": text}] * 2)
+    names = {k: v for k, v in COLUMNS.items() if k != "event_id"}
+    with EventStore.from_frame(frame, **names) as store:
+        assert "\n" in store.df()["event_data"][0]
+        write(store, tmp_path / file)
+        with restore(read(tmp_path / file)) as copy:
+            assert all_of(copy) == all_of(store)
+
+
 def test_append_frame_takes_every_frame(tmp_path: Path) -> None:
     with bank() as store, EventStore() as other:
         interchange.write_csv(store, tmp_path / "log.csv")
@@ -457,14 +498,18 @@ CLOUD: dict[str, Any] = {
 
 def test_cloudevents_of_others(tmp_path: Path) -> None:
     path = tmp_path / "log.ce"
-    path.write_bytes(jsonl(CLOUD, CLOUD | {"id": "78"}))
+    path.write_bytes(jsonl(CLOUD | {"sequence": "0"}, CLOUD | {"id": "78"}))
     frame = interchange.read_cloudevents(path)
     assert list(frame["aggregate_type"]) == ["orders"] * 2
     assert frame["event_id"].is_unique
     note = json.loads(frame["metadata"][0])["cloudevents"]
-    assert note == {"id": "77", "source": CLOUD["source"], "traceparent": "00-a"}
-    path.write_bytes(jsonl([CLOUD, CLOUD | {"id": "78"}]))
+    assert note == {
+        "id": "77", "source": CLOUD["source"], "traceparent": "00-a", "sequence": "0",
+    }  # fmt: skip
+    path.write_bytes(jsonl([CLOUD | {"sequence": "0"}, CLOUD | {"id": "78"}]))
     assert interchange.read_cloudevents(path).equals(frame)
+    path.write_bytes(jsonl({key: value for key, value in CLOUD.items() if key != "data"}))
+    assert list(interchange.read_cloudevents(path)["event_data"]) == ["{}"]
 
 
 @pytest.mark.parametrize(
@@ -475,13 +520,15 @@ def test_cloudevents_of_others(tmp_path: Path) -> None:
         ({"id": 7}, "id is missing"),
         ({"data": "text"}, "data is no JSON object"),
         ({"time": "2026-03-02"}, "no zone"),
-        ({"sequence": "x"}, "sequence_number counts from 1"),
+        ({"data": None, "data_base64": "AA=="}, "data is no JSON object"),
+        ({"source": "/esnb/T", "sequence": "x"}, "sequence_number counts from 1"),
+        ({"source": "/esnb/T", "sequence": "2"}, "sequence_number stands in some lines only"),
         ({"metadata": "{"}, "line 2"),
     ],
 )
 def test_bad_cloudevents(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
     path = tmp_path / "log.ce"
-    path.write_bytes(jsonl(CLOUD | {"sequence": "1"}, CLOUD | {"sequence": "2"} | change))
+    path.write_bytes(jsonl(CLOUD, CLOUD | {"sequence": "2"} | change))
     with pytest.raises(InterchangeError, match=reason) as error:
         interchange.read_cloudevents(path)
     assert [number for number, _ in error.value.problems] == [2]
