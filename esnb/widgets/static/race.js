@@ -41,7 +41,6 @@ export function makeRace(model) {
     answers: [...(model.get("_answers") ?? [])], gate: null, result: null, panel: null,
     problem: "",
   };
-  s.at = s.plan.length;
   const seen = new Set(s.answers.map((row) => `${row.guard}:${row.schedule}`));
   const listeners = new Set();
   let sent = s.plan.join("");
@@ -55,6 +54,13 @@ export function makeRace(model) {
   const shown = (name) => name[0].toUpperCase() + name.slice(1);
   /** Whether a move is a try to write that the reader has not said anything about yet. */
   const asks = (where) => s.predict && TRIES.includes(node(where).step) && !seen.has(mark(where));
+
+  /** What was shown needs no prediction any more: a schedule from Python, or from the table. */
+  function show() {
+    for (let n = 1; n <= s.plan.length; n += 1) seen.add(mark(path(n)));
+    s.at = s.plan.length;
+  }
+  show();
 
   function save() {
     model.set("schedule", path());
@@ -192,12 +198,11 @@ export function makeRace(model) {
   /** Show a schedule of the table, to its end: the table has told how it ends. */
   function replay(schedule) {
     if (!opened()) return;
-    const moves = movesOf(schedule);
-    s.plan = moves;
-    for (let n = 1; n <= moves.length; n += 1) seen.add(mark(moves.slice(0, n).join("")));
+    s.plan = movesOf(schedule);
     s.result = null;
     s.problem = "";
-    arrive(moves.length);
+    show();
+    arrive(s.at);
   }
 
   /** The same schedule with the other guard, up to the first try that was not predicted yet. */
@@ -239,8 +244,8 @@ export function makeRace(model) {
     const schedule = model.get("schedule");
     if (schedule === sent || schedule === path()) return;
     s.plan = movesOf(schedule);
-    s.at = s.plan.length;
     s.guard = model.get("guard");
+    show();
     sent = schedule;
     s.gate = null;
     s.result = null;
@@ -251,7 +256,7 @@ export function makeRace(model) {
     s.guard = model.get("guard");
     s.plan = movesOf(model.get("schedule"));
     while (!node(path(s.plan.length))) s.plan = s.plan.slice(0, -1);
-    s.at = s.plan.length;
+    show();
     s.gate = null;
     emit();
   });
