@@ -44,6 +44,7 @@ _COLUMNS = (
     "sequence_number bigint, event_type varchar, event_version integer, event_data varchar, "
     "metadata varchar, occurred_at timestamp, recorded_at timestamp"
 )
+_LOG = [column.split()[0] for column in _COLUMNS.split(", ")]
 _PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"
 # The inbox from the position on, as far as it has no gap.
 _READY = """
@@ -58,6 +59,7 @@ create table esnb.checkpoint (
     effects bigint
 );
 create table esnb.inbox ({_COLUMNS});
+create unique index inbox_by_position on esnb.inbox (position);
 create table esnb.bookmarks (source varchar primary key, bookmark bigint);
 """
 
@@ -103,22 +105,35 @@ class Projection:
     `sql` is one or more statements over the temporary table `new_events` that bring the tables up
     to date. It has the columns of the log, ids and JSON as text, and holds a batch at a time; say
     `order by position` where the order counts. Or leave `sql` out, and write methods marked with
-    `handles`. Raise `version` whenever the declaration changes.
+    `handles`. Raise `version` whenever the declaration changes. `columns` are those of new_events
+    that the statements use, beside position; named, the others are not copied, which is faster.
+
+    `gathers` maps names to queries over new_events alone, such as sums of a batch. They are run
+    where the events are, and the statements find their answers, and not new_events, as temporary
+    tables.
     """
 
     tables: ClassVar[dict[str, str]] = {}
     sql: ClassVar[str | Sequence[str]] = ()
+    columns: ClassVar[Sequence[str]] = ()
+    gathers: ClassVar[Mapping[str, str]] = {}
     version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in cls.tables:
+        for name in [*cls.tables, *cls.gathers]:
             taken = name == "new_events" or name.startswith("esnb_")
             if not _NAME.fullmatch(name) or taken:
                 raise InvalidEventError(
                     f"{cls.__name__}.tables: {name!r} is no name for a table. Use small letters, "
                     f"digits and _, and neither new_events nor a name that begins with esnb_."
                 )
+        unknown = set(cls.columns) - set(_LOG)
+        if unknown or isinstance(cls.columns, str):
+            raise InvalidEventError(
+                f"{cls.__name__}.columns is a list of columns of the log: {', '.join(_LOG)}. "
+                f"Found {cls.columns!r}."
+            )
         if not cls.tables:
             raise InvalidEventError(
                 f"{cls.__name__} declares no tables. Write tables = {{'name': 'columns'}}."
@@ -297,27 +312,39 @@ class Projector:
         with self._lock:
             self._check_version()
             rows = [_inbox_row(event, self.store.position) for event in events]
-            self._read_checkpoint()
-            before = self._position
-            cursor = self._cursor(self._build)
-            with self._translated(), _transaction(cursor):
+            while True:
+                self._read_checkpoint()
+                before, cursor = self._position, self._cursor(self._build)
+                try:
+                    self._into_inbox(cursor, rows, bookmarks or {})
+                    ready = cursor.execute(_READY, [before, before]).fetchall()[0][0]
+                    if ready:
+                        self._run(cursor, _Inbox(cursor, before, ready))
+                except _OvertakenError:
+                    continue
+                self._react()
+                return self._position - before
+
+    def _into_inbox(
+        self, cursor: duckdb.DuckDBPyConnection, rows: list[list[Any]], bookmarks: Mapping[str, int]
+    ) -> None:
+        try:
+            with _transaction(cursor):
                 for row in rows:
                     cursor.execute(
                         "insert into esnb.inbox select * from "
                         "(values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) as new(position) "
                         "where position > ? "
                         "and not exists (from esnb.inbox i where i.position = new.position)",
-                        [*row, before],
+                        [*row, self._position],
                     )
-                for source, bookmark in (bookmarks or {}).items():
+                for source, bookmark in bookmarks.items():
                     cursor.execute(
                         "insert or replace into esnb.bookmarks values (?, ?)", [source, bookmark]
                     )
-            ready = cursor.execute(_READY, [before, before]).fetchall()[0][0]
-            if ready:
-                self._run(cursor, _Inbox(cursor, before, ready))
-            self._react()
-            return self._position - before
+        except (duckdb.TransactionException, duckdb.ConstraintException):
+            # Another projector on this database was given the same event at the same time.
+            raise _OvertakenError from None
 
     def bookmarks(self) -> dict[str, int]:
         """How far each source of a transport has been read, as `deliver` was told."""
@@ -461,7 +488,10 @@ class Projector:
                 self._claim(cursor)
             statements = self.projection.statements()
             if statements:
-                events.into(cursor)
+                if not events.gather(cursor, self.projection.gathers):
+                    events.into(cursor, self.projection.columns)
+                    for name, query in self.projection.gathers.items():
+                        cursor.execute(f"create or replace temp table {name} as {query}")
                 for statement in statements:
                     cursor.execute(statement)
             else:
@@ -499,6 +529,7 @@ class Projector:
 
     def _leave_out(self, position: int, reason: str) -> None:
         with self._lock, self._translated():
+            self._read_checkpoint()
             events = _Batch(self.store, self._position, 1)
             if events.count == 0 or events.last != position:
                 raise InvalidEventError(
@@ -738,14 +769,25 @@ class _Batch:
         """The id of the last event: by it, a read model knows its log again."""
         return next(self.store.read_all(self.last - 1, 1)).event_id
 
-    def into(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def gather(self, cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
+        """Run the queries in the store, if that gives the same as running them here."""
+        if not queries or self.store.upcasters or _left_out(cursor):
+            return False
+        for name, query in queries.items():
+            cursor.register("esnb_stream", self.store.gathered(query, self.after, self.last))
+            cursor.execute(f"create or replace temp table {name} as from esnb_stream")
+            cursor.unregister("esnb_stream")
+        return True
+
+    def into(self, cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         """Put the events into the temporary table new_events."""
-        cursor.register("esnb_stream", self.store.rows(self.after, self.last))
+        names = [name for name in _LOG if not columns or name in ("position", *columns)]
+        cursor.register("esnb_stream", self.store.rows(self.after, self.last, names))
+        # What comes through pandas has other types; else these casts cost nothing.
+        types = dict(column.split() for column in _COLUMNS.split(", "))
+        casts = ", ".join(f"{name}::{types[name]} as {name}" for name in names)
         cursor.execute(
-            "create or replace temp table new_events as select * replace ("
-            # What comes through pandas has other types; else these casts cost nothing.
-            "event_version::integer as event_version, occurred_at::timestamp as occurred_at, "
-            "recorded_at::timestamp as recorded_at) "
+            f"create or replace temp table new_events as select {casts} "
             "from esnb_stream where position not in (select position from esnb_parked)"
         )
         cursor.unregister("esnb_stream")
@@ -769,12 +811,15 @@ class _Inbox(_Batch):
             _Inbox(self._cursor, self.after + half, self.count - half),
         )
 
+    def gather(self, cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
+        return False
+
     def last_id(self, cursor: duckdb.DuckDBPyConnection) -> Any:
         return self._cursor.execute(
             "select event_id from esnb.inbox where position = ?", [self.last]
         ).fetchall()[0][0]
 
-    def into(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def into(self, cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         cursor.execute(
             "create or replace temp table new_events as "
             "from esnb.inbox where position > ? and position <= ? order by position",

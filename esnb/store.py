@@ -395,16 +395,32 @@ class Reader:
         )[0]
         return count, end or after
 
-    def rows(self, after: int, upto: int) -> EventRows | pd.DataFrame:
+    def rows(
+        self, after: int, upto: int, columns: Sequence[str] = ()
+    ) -> EventRows | pd.DataFrame:
         """The events with `after` < position <= `upto` as rows that another database can scan.
 
-        The columns are those of the log, ids and JSON as text, times in UTC without a zone.
+        The columns are those of the log, or some of them: ids and JSON as text, times in UTC
+        without a zone.
         """
         if self.upcasters:
             events = (e for e in self.read_all(after) if (e.position or 0) <= upto)
             return pd.DataFrame([_text_row(e) for e in events], columns=_COLUMNS.split(", "))
-        cursor = self._log.cursor()
-        return EventRows(cursor.sql(_ROWS, params=[after, upto, self._time_limit(None)]))
+        relation = self._log.cursor().sql(_ROWS, params=[after, upto, self._time_limit(None)])
+        return EventRows(relation.select(*columns) if columns else relation)
+
+    def gathered(self, query: str, after: int, upto: int) -> EventRows:
+        """The rows of a query over `new_events`, which are those that `rows` gives.
+
+        It is run here, where the events are, so that only its answer travels. What upcasters would
+        change it does not see.
+        """
+        relation = self._log.cursor().sql(
+            f"with new_events as ({_ROWS}) from ({query})",
+            params=[after, upto, self._time_limit(None)],
+        )
+        # A query that is still at work while its rows are fetched takes three times as long.
+        return EventRows(relation.materialize())
 
     def _head(self) -> int:
         return _NO_LIMIT if self._horizon is None else self._horizon

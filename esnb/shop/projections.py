@@ -1,8 +1,8 @@
 """The read models of the shop: what its pages and reports ask for, derived from its events.
 
 Each is declared as set-based SQL over the new events: a rebuild of a long log costs a few queries
-and not a Python call an event. The rows that a batch touches are found by their primary key, in an
-upsert, so that catching up costs what the new events cost, however long the log is.
+and not a Python call an event. Catching up costs what the new events cost, however long the log is:
+the rows that a batch touches are found by their primary key, in an upsert.
 """
 
 from __future__ import annotations
@@ -11,70 +11,31 @@ from typing import ClassVar
 
 from esnb.projections import Projection
 
-_LINE = '{"sku": "VARCHAR", "quantity": "BIGINT", "price": "BIGINT"}'
+_LINES = "struct(sku varchar, quantity bigint, price bigint)[]"
 
-
-def _lines(*with_items: str) -> str:
-    """SQL: a table `new_lines` with what the batch does to the lines of each order.
-
-    What comes before the last removal of a sku in the batch does not count. The removal itself
-    stands among the lines with quantity 0, and wipes what is stored of that sku; a shipment
-    counts below 0.
-    """
-    types = ", ".join(f"'{event_type}'" for event_type in with_items)
-    return f"""
-create or replace temp table new_lines as
-with listed as (
-    select aggregate_id as order_id, position, event_type,
-           unnest(from_json(event_data->'$.items', '[{_LINE}]'), recursive := true)
-    from new_events where event_type in ({types})
-), single as (
-    select aggregate_id as order_id, position, event_type,
-           unnest(from_json(event_data, '{_LINE}'))
-    from new_events where event_type in ('ItemAdded', 'ItemRemoved')
-), lines as (
-    from listed union all by name from single
-), removed as (
-    select order_id, sku, max(position) as gone from lines
-    where event_type = 'ItemRemoved' group by all
+# A payload is parsed once. Numbers are taken as text and then cast: a cast says what is wrong.
+_SHAPE = (
+    '{"customer": "VARCHAR", "sku": "VARCHAR", "quantity": "VARCHAR", "price": "VARCHAR", '
+    '"amount": "VARCHAR", "items": [{"sku": "VARCHAR", "quantity": "VARCHAR", "price": "VARCHAR"}]}'
 )
-select order_id, list({{
-           'sku': sku, 'price': coalesce(price, 0),
-           'quantity': case event_type when 'ItemRemoved' then 0
-                       when 'OrderShipped' then -quantity else quantity end
-       }}::struct(sku varchar, quantity bigint, price bigint) order by position, sku) as lines
-from lines left join removed using (order_id, sku)
-where gone is null or position >= gone
-group by order_id
+
+
+def _lines(*event_types: str) -> str:
+    """SQL: a row a line of the events with items: order_id, position, event_type, sku, ..."""
+    types = ", ".join(f"'{event_type}'" for event_type in event_types)
+    return f"""
+    select order_id, position, event_type, unnest(lines, recursive := true)
+    from (select aggregate_id as order_id, position, event_type,
+                 case when event_type in ('ItemAdded', 'ItemRemoved') then
+                     [{{'sku': data.sku, 'quantity': data.quantity, 'price': data.price}}]
+                 else data.items end::{_LINES} as lines
+          from (select *, from_json(event_data, '{_SHAPE}') as data from new_events
+                where aggregate_type = 'ORDER' and event_type in ({types})))
 """
-
-
-def _kept(table: str) -> str:
-    """SQL: the lines of the stored row that the new lines do not wipe, and then the new ones.
-
-    The line of a removal, with quantity 0, stays: an insert keeps it too, so that the row is the
-    same however the events were cut into batches.
-    """
-    return (
-        f"list_concat(list_filter({table}.lines, lambda a: not list_contains(list_transform("
-        f"list_filter(excluded.lines, lambda b: b.quantity = 0), lambda b: b.sku), a.sku)), "
-        f"excluded.lines)"
-    )
 
 
 def _sum(lines: str, value: str) -> str:
     return f"coalesce(list_sum(list_transform({lines}, lambda x: {value})), 0)::bigint"
-
-
-_STORED = _kept("orders_summary")
-
-
-def _unless_same(column: str, value: str) -> str:
-    """SQL: the stored sum, computed again only where the batch changed the lines."""
-    return (
-        f"case when len(excluded.lines) = 0 then orders_summary.{column} "
-        f"else {_sum(_STORED, value)} end"
-    )
 
 
 _STATUS = """case when {cancelled} then 'CANCELLED'
@@ -83,63 +44,125 @@ _STATUS = """case when {cancelled} then 'CANCELLED'
 
 
 class OrderSummary(Projection):
-    """The order-list page: a row an order, with customer, status, pieces and money in cents."""
+    """The order-list page: a row an order, with customer, status, pieces and money in cents.
+
+    Removing an item takes off what it cost, and the event does not say how much that was. So the
+    items of orders that are still PENDING are kept in `baskets`; later they cannot change.
+    """
 
     version = 1
     tables: ClassVar[dict[str, str]] = {
         "orders_summary": "order_id varchar primary key, customer varchar, status varchar, "
         "pieces bigint, shipped bigint, total bigint, paid bigint, refunded bigint, "
-        "placed_at timestamp, changed_at timestamp, events bigint, "
-        "lines struct(sku varchar, quantity bigint, price bigint)[]"
+        "placed_at timestamp, changed_at timestamp, events bigint",
+        "baskets": "order_id varchar, sku varchar, quantity bigint, value bigint",
+    }
+    gathers: ClassVar[dict[str, str]] = {
+        "new_orders": f"""
+select order_id,
+       any_value(customer) filter (event_type = 'OrderPlaced') as customer,
+       bool_or(event_type = 'OrderCancelled') as cancelled,
+       bool_or(event_type = 'PaymentReceived') as payments,
+       coalesce(sum(amount) filter (event_type = 'PaymentReceived'), 0)::bigint as paid,
+       coalesce(sum(amount) filter (event_type = 'RefundIssued'), 0)::bigint as refunded,
+       coalesce(sum(pieces) filter (event_type = 'OrderShipped'), 0)::bigint as shipped,
+       coalesce(sum(pieces) filter (event_type = 'OrderPlaced'), 0)::bigint as pieces,
+       coalesce(sum(total) filter (event_type = 'OrderPlaced'), 0)::bigint as total,
+       min(occurred_at) filter (event_type = 'OrderPlaced') as placed_at,
+       arg_max(occurred_at, position) as changed_at, count(*) as events
+from (select order_id, position, event_type, occurred_at, data.customer,
+             data.amount::bigint as amount,
+             {_sum(f"data.items::{_LINES}", "x.quantity")} as pieces,
+             {_sum(f"data.items::{_LINES}", "x.quantity * x.price")} as total
+      from (select aggregate_id as order_id, position, event_type, occurred_at,
+                   from_json(event_data, '{_SHAPE}') as data
+            from new_events where aggregate_type = 'ORDER'))
+group by order_id
+""",
+        # Of orders that change their items, or that are still PENDING after the batch.
+        "new_lines": f"""
+with pending as (
+    select aggregate_id as order_id from new_events where aggregate_type = 'ORDER'
+    group by aggregate_id
+    having bool_or(event_type in ('ItemAdded', 'ItemRemoved'))
+        or (bool_or(event_type = 'OrderPlaced')
+            and not bool_or(event_type in ('PaymentReceived', 'OrderCancelled')))
+)
+from ({_lines("OrderPlaced", "ItemAdded", "ItemRemoved")}) semi join pending using (order_id)
+""",
     }
     sql: ClassVar[tuple[str, ...]] = (
-        _lines("OrderPlaced"),
+        # Orders whose items changed after they were placed: what they held before, and hold now.
+        """
+create or replace temp table edited as
+with orders as (
+    select distinct order_id from new_lines where event_type in ('ItemAdded', 'ItemRemoved')
+), gone as (
+    select order_id, sku, max(position) as gone from new_lines
+    where event_type = 'ItemRemoved' group by all
+), every as (
+    select order_id, position, sku, quantity, quantity * price as value
+    from new_lines semi join orders using (order_id)
+    union all by name
+    select *, 0 as position from baskets semi join orders using (order_id)
+)
+select order_id, sku,
+       coalesce(sum(quantity) filter (position > coalesce(gone, -1)), 0)::bigint as quantity,
+       coalesce(sum(value) filter (position > coalesce(gone, -1)), 0)::bigint as value,
+       coalesce(sum(quantity) filter (position = 0), 0)::bigint as old_quantity,
+       coalesce(sum(value) filter (position = 0), 0)::bigint as old_value
+from every left join gone using (order_id, sku)
+group by order_id, sku
+""",
         f"""
 insert into orders_summary
-with facts as (
-    select aggregate_id as order_id,
-           any_value(case when event_type = 'OrderPlaced' then event_data->>'$.customer' end)
-               as customer,
-           count(*) filter (event_type = 'OrderCancelled') > 0 as cancelled,
-           count(*) filter (event_type = 'PaymentReceived') > 0 as payments,
-           coalesce(sum(case when event_type = 'PaymentReceived'
-                             then (event_data->>'$.amount')::bigint end), 0)::bigint as paid,
-           coalesce(sum(case when event_type = 'RefundIssued'
-                             then (event_data->>'$.amount')::bigint end), 0)::bigint as refunded,
-           coalesce(sum(case when event_type = 'OrderShipped' then
-               list_sum((event_data->>'$.items[*].quantity')::bigint[]) end), 0)::bigint as shipped,
-           any_value(occurred_at) filter (event_type = 'OrderPlaced') as placed_at,
-           arg_max(occurred_at, position) as changed_at, count(*) as events
-    from new_events where aggregate_type = 'ORDER' group by all
-), summed as (
-    select *, {_sum("lines", "x.quantity")} as pieces,
-           {_sum("lines", "x.quantity * x.price")} as total
-    from facts left join new_lines using (order_id)
+with edits as (
+    select order_id, sum(quantity - old_quantity)::bigint as pieces,
+           sum(value - old_value)::bigint as total
+    from edited group by order_id
+), rows as (
+    select o.* replace (coalesce(e.pieces, o.pieces) as pieces, coalesce(e.total, o.total) as total)
+    from new_orders o left join edits e using (order_id)
 )
 select order_id, customer,
        {_STATUS.format(cancelled="cancelled", pieces="pieces", shipped="shipped", paid="payments")},
-       pieces, shipped, total, paid, refunded, placed_at, changed_at, events, coalesce(lines, [])
-from summed
+       pieces, shipped, total, paid, refunded, placed_at, changed_at, events
+from rows
 on conflict do update set
     customer = coalesce(orders_summary.customer, excluded.customer),
     status = {
             _STATUS.format(
                 cancelled="'CANCELLED' in (orders_summary.status, excluded.status)",
-                pieces=_unless_same("pieces", "x.quantity"),
+                pieces="(orders_summary.pieces + excluded.pieces)",
                 shipped="orders_summary.shipped + excluded.shipped",
                 paid="orders_summary.status in ('PAID', 'SHIPPED') or "
                 "excluded.status in ('PAID', 'SHIPPED')",
             )
         },
-    pieces = {_unless_same("pieces", "x.quantity")},
-    total = {_unless_same("total", "x.quantity * x.price")},
-    lines = case when len(excluded.lines) = 0 then orders_summary.lines else {_STORED} end,
+    pieces = orders_summary.pieces + excluded.pieces,
+    total = orders_summary.total + excluded.total,
     shipped = orders_summary.shipped + excluded.shipped,
     paid = orders_summary.paid + excluded.paid,
     refunded = orders_summary.refunded + excluded.refunded,
     placed_at = coalesce(orders_summary.placed_at, excluded.placed_at),
     changed_at = excluded.changed_at,
     events = orders_summary.events + excluded.events
+""",
+        """
+delete from baskets where order_id in (
+    select order_id from new_orders where payments or cancelled
+    union all
+    select order_id from edited
+)
+""",
+        """
+insert into baskets
+with pending as (from new_orders where not payments and not cancelled)
+select order_id, sku, quantity, value from edited semi join pending using (order_id)
+where quantity <> 0
+union all
+select order_id, sku, quantity, quantity * price
+from new_lines semi join pending using (order_id) anti join edited using (order_id)
 """,
     )
 
@@ -152,20 +175,24 @@ class Analytics(Projection):
         "daily": "day date primary key, placed bigint, paid bigint, shipped bigint, "
         "cancelled bigint, revenue bigint, refunds bigint"
     }
-    sql: ClassVar[str] = """
-insert into daily
+    gathers: ClassVar[dict[str, str]] = {
+        "new_days": """
 select occurred_at::date as day,
        count(*) filter (event_type = 'OrderPlaced'),
        count(*) filter (event_type = 'PaymentReceived'),
        count(*) filter (event_type = 'OrderShipped'),
        count(*) filter (event_type = 'OrderCancelled'),
        coalesce(sum(case when event_type = 'PaymentReceived'
-                         then (event_data->>'$.amount')::bigint end), 0),
+                         then (event_data->>'$.amount')::bigint end), 0)::bigint,
        coalesce(sum(case when event_type = 'RefundIssued'
-                         then (event_data->>'$.amount')::bigint end), 0)
+                         then (event_data->>'$.amount')::bigint end), 0)::bigint
 from new_events
 where aggregate_type = 'ORDER'
 group by day
+"""
+    }
+    sql: ClassVar[str] = """
+insert into daily from new_days
 on conflict do update set placed = daily.placed + excluded.placed,
     paid = daily.paid + excluded.paid, shipped = daily.shipped + excluded.shipped,
     cancelled = daily.cancelled + excluded.cancelled,
@@ -176,53 +203,67 @@ on conflict do update set placed = daily.placed + excluded.placed,
 class Inventory(Projection):
     """The warehouse's page: a row a sku, with the pieces reserved for open orders, and shipped.
 
-    Cancelling an order gives back what it had reserved, and the event does not say what that was.
-    So each order's open lines are kept too, beside those of before the batch: the difference
-    counts.
+    Cancelling an order, or removing an item, gives back what had been reserved, and the event does
+    not say how much. So what each open order holds is kept too; an order that holds nothing any
+    more leaves no row there, so that this table stays as small as the work that is open.
     """
 
     version = 1
     tables: ClassVar[dict[str, str]] = {
         "inventory": "sku varchar primary key, reserved bigint, shipped bigint",
-        "reservations": "order_id varchar primary key, cancelled boolean, "
-        "lines struct(sku varchar, quantity bigint, price bigint)[], "
-        "before struct(sku varchar, quantity bigint, price bigint)[]",
+        "reservations": "order_id varchar, sku varchar, quantity bigint",
+    }
+    gathers: ClassVar[dict[str, str]] = {
+        "cancellations": """
+select aggregate_id as order_id, max(position) as last from new_events
+where aggregate_type = 'ORDER' and event_type = 'OrderCancelled' group by all
+""",
+        # Per order and sku; what an order got and gave back within the batch needs no order_id.
+        "new_moves": f"""
+with moves as ({_lines("OrderPlaced", "ItemAdded", "ItemRemoved", "OrderShipped")}
+), cancelled as (
+    select aggregate_id as order_id, max(position) as last from new_events
+    where aggregate_type = 'ORDER' and event_type = 'OrderCancelled' group by all
+), removed as (
+    select order_id, sku, max(position) as last from moves
+    where event_type = 'ItemRemoved' group by all
+), sums as (
+    select order_id, sku, bool_or(r.last is not null) as wiped,
+           coalesce(sum(case event_type
+               when 'ItemRemoved' then 0 when 'OrderShipped' then -quantity else quantity
+           end) filter (position > greatest(c.last, r.last, -1)), 0) as quantity,
+           coalesce(sum(quantity) filter (event_type = 'OrderShipped'), 0) as shipped
+    from moves left join cancelled c using (order_id) left join removed r using (order_id, sku)
+    group by order_id, sku
+)
+select case when wiped or quantity <> 0 then order_id end as order_id, sku,
+       bool_or(wiped) as wiped, sum(quantity)::bigint as quantity, sum(shipped)::bigint as shipped
+from sums group by all
+""",
     }
     sql: ClassVar[tuple[str, ...]] = (
-        _lines("OrderPlaced", "OrderShipped"),
-        f"""
-create or replace temp table touched as
-with cancellations as (
-    select distinct aggregate_id as order_id, true as cancelled from new_events
-    where event_type = 'OrderCancelled'
-), changes as (
-    select order_id, coalesce(cancelled, false) as cancelled,
-           case when cancelled then [] else coalesce(lines, []) end as lines
-    from new_lines full join cancellations using (order_id)
-), written as (
-    insert into reservations select order_id, cancelled, lines, [] from changes
-    on conflict do update set
-        before = reservations.lines,
-        cancelled = reservations.cancelled or excluded.cancelled,
-        lines = case when excluded.cancelled then [] else {_kept("reservations")} end
-    returning lines, before
+        """
+create or replace temp table held as
+with stored as (
+    from reservations where order_id in (
+        select order_id from new_moves where order_id is not null
+        union all
+        select order_id from cancellations
+    )
 )
-select lines, before from written
+select order_id, sku, coalesce(s.quantity, 0) as before, coalesce(n.quantity, 0) + case
+           when n.wiped or c.last is not null then 0 else coalesce(s.quantity, 0)
+       end as after
+from new_moves n full join stored s using (order_id, sku) left join cancellations c using (order_id)
 """,
+        "delete from reservations where order_id in (select order_id from held where before <> 0)",
+        "insert into reservations select order_id, sku, after from held where after <> 0",
         """
 insert into inventory
-with moves as (
-    select unnest(lines, recursive := true), 1 as sign from touched
-    union all by name
-    select unnest(before, recursive := true), -1 as sign from touched
-), named as (
-    select unnest(lines, recursive := true) from new_lines
-)
 select sku, sum(reserved)::bigint, sum(shipped)::bigint from (
-    select sku, sign * quantity as reserved, 0 as shipped from moves
+    select sku, after - before as reserved, 0 as shipped from held
     union all
-    -- Every sku of the batch gets a row, also one whose order was cancelled in the same batch.
-    select sku, 0, greatest(0, -quantity) from named
+    select sku, 0, shipped from new_moves
 )
 group by sku
 on conflict do update set reserved = inventory.reserved + excluded.reserved,
