@@ -439,8 +439,8 @@ function view(clock, el) {
   };
   const rate = (n) => [n, String(n)];
   const operator = bar("projection",
-    toggle("pause", "pause projection", () => clock.operate(clock.tick().paused
-      !== pending("pause") ? "resume" : "pause")),
+    toggle("pause", "pause projection", () => clock.operate(
+      clock.tick().paused !== pending() ? "resume" : "pause")),
     button("crash", "crash", () => clock.operate(clock.tick().crashed ? "restart" : "crash")),
     button("rebuild", "rebuild from 0", () => clock.operate("rebuild")),
     button("clear", "undo all", () => clock.clear()));
@@ -548,12 +548,13 @@ function view(clock, el) {
       draw("path", { d: line("checkpoint"), class: "lg-checkpoint" }),
       draw("path", { d: line("head"), class: "lg-head" }));
     const beside = seen.filter((t) => t.rebuild !== null);
-    if (beside.length) {
-      const from = beside[0].second - 1; // several rebuilds in a day are drawn as one line
-      const to = ticks[beside.at(-1).second + 1];
-      const swap = to && to.second <= s.at ? `L${x(to.second)} ${y(to.checkpoint)}` : "";
-      out.push(draw("path", { class: "lg-beside", d: `M${x(from)} ${y(0)}${
-        beside.map((t) => `L${x(t.second)} ${y(t.rebuild)}`).join("")}${swap}` }));
+    for (const t of beside) {
+      const first = ticks[t.second - 1].rebuild === null;
+      const after = ticks[t.second + 1];
+      const end = after && after.rebuild === null && after.second <= s.at
+        ? `L${x(after.second)} ${y(after.checkpoint)}` : "";
+      out.push(draw("path", { class: "lg-beside", d: `M${x(t.second - 1)} ${y(first ? 0 : ticks[t.second - 1].rebuild)}L${
+        x(t.second)} ${y(t.rebuild)}${end}` }));
     }
     // What was done, on the line of time.
     let level = 0;
@@ -623,7 +624,6 @@ function view(clock, el) {
     parts.play.classList.toggle("lg-on", s.playing);
     for (const [name, on] of [["play", s.playing], ["projector", s.projector], ["keys", s.keys], ["pause", paused]])
       parts[name].setAttribute("aria-pressed", String(on));
-    write(parts.pause, paused ? "resume projection" : "pause projection");
     write(parts.crash, t.crashed ? "restart" : "crash");
     const off = { start: s.at === 0, back: s.at === 0, next: atEnd, end: atEnd, predict: s.at < clock.pays(),
       pause: atEnd || t.crashed, crash: atEnd || quizOpen, rebuild: atEnd || quizOpen || t.rebuild !== null, clear: !s.script.length };
