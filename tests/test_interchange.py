@@ -371,7 +371,8 @@ def jsonl(*items: Any) -> bytes:
 
 def test_the_least_that_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + jsonl(LINE, b"", LINE | {"aggregate_id": "b"}, LINE))
+    other = LINE | {"aggregate_id": "b", "event_version": None, "metadata": None}
+    path.write_bytes(b"\xef\xbb\xbf" + jsonl(LINE, b"", other, LINE))
     frame = interchange.read_jsonl(path)
     assert list(frame["sequence_number"]) == [1, 1, 2]
     assert list(frame["position"]) == [1, 2, 3]
@@ -407,7 +408,8 @@ BAD_LINES = [
     (LINE | {"metadata": []}, "metadata must be a JSON object"),
     (LINE | {"colour": "red"}, "'colour' is no column of a log"),
     (LINE | {"position": 1}, "position stands in some lines only"),
-    (7, "object|mapping|is no"),
+    (7, "is no JSON object: 7"),
+    ("text", "is no JSON object: 'text'"),
 ]
 
 

@@ -111,6 +111,8 @@ def make_frame(rows: Rows, bad: Bad, by_time: bool = False) -> pd.DataFrame:
 
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     """One row with the types of a log; ValueError or an error of esnb says what is wrong."""
+    if not isinstance(row, Mapping):
+        raise ValueError(f"is no JSON object: {row!r:.60}")
     for name in row:
         if name not in FIELDS:
             raise ValueError(f"{name!r} is no column of a log")
@@ -122,6 +124,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, str) or not value.strip() or "\0" in value:
             raise ValueError(f"{name} must be a non-empty text, found {value!r:.60}")
         dump_json({name: value}, "row")  # half characters
+    version = row.get("event_version")
     objects = {}
     for name, default in (("event_data", None), ("metadata", {})):
         value = default if row.get(name) is None else row[name]
@@ -130,7 +133,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} must be a JSON object, found {value!r:.60}")
     event = new_event(
         row["event_type"], objects["event_data"], event_id=row.get("event_id"),
-        event_version=_number("event_version", row.get("event_version", 1)),
+        event_version=1 if version is None else _number("event_version", version),
         occurred_at=row["occurred_at"], metadata=objects["metadata"],
     )  # fmt: skip
     out: dict[str, Any] = {"event_id": str(event.event_id) if event.event_id else None}
