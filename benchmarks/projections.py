@@ -1,10 +1,10 @@
 """Read models beside pandas and Polars: python run.py bench projections [--events 10000000].
 
-Rebuild: OrderSummary, Inventory and Analytics from a log of the simulated shop. `esnb` rebuilds from
-the store; pandas and Polars read the same columns of the same events, JSON payloads as text, from a
-Parquet file (its export is not in the times), and compute the same rows, which is checked. Each runs
-in a process of its own; time is from opening the file to the rows in memory, memory is the peak of
-that process. pandas parses JSON with orjson.
+Rebuild: OrderSummary, Inventory and Analytics from a log of the simulated shop. `esnb` rebuilds
+from the store; pandas and Polars read the same columns of the same events, JSON payloads as text,
+from a Parquet file (its export is not in the times), and compute the same rows, which is checked.
+Each runs in a process of its own; time is from opening the file to the rows in memory, memory is
+the peak of that process. pandas parses JSON with orjson; Polars uses its streaming engine.
 
 Catch-up: 10,000 and 100 new events, and none, on top of logs of three sizes. The read models are
 files; in the last column 100 events go to a read model in memory.
@@ -47,7 +47,7 @@ DAILY = {"OrderPlaced": "placed", "PaymentReceived": "paid", "OrderShipped": "sh
 
 
 def build(folder: Path, events: int) -> Path:
-    """A store of so many events: one simulated shop after the other, each with orders of its own."""
+    """A store of so many events: one simulated shop after the other, with orders of its own."""
     path = folder / f"shop-{events}.duckdb"
     if path.exists():
         return path
@@ -112,7 +112,7 @@ def pandas_lines(frame: pd.DataFrame, *types: str) -> pd.DataFrame:
     rows = zip(part["aggregate_id"], part["position"], part["event_data"], strict=True)
     for order, position, text in rows:
         data = orjson.loads(text)
-        for item in data["items"] if "items" in data else [data]:
+        for item in data.get("items", [data]):
             ids.append(order)
             positions.append(position)
             items.append(item)

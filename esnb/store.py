@@ -415,12 +415,13 @@ class Reader:
         It is run here, where the events are, so that only its answer travels. What upcasters would
         change it does not see.
         """
-        relation = self._log.cursor().sql(
-            f"with new_events as ({_ROWS}) from ({query})",
-            params=[after, upto, self._time_limit(None)],
-        )
         # A query that is still at work while its rows are fetched takes three times as long.
-        return EventRows(relation.materialize())
+        with self._log.translated():
+            relation = self._log.cursor().sql(
+                f"with new_events as ({_ROWS}) from ({query})",
+                params=[after, upto, self._time_limit(None)],
+            )
+            return EventRows(relation.materialize())
 
     def _head(self) -> int:
         return _NO_LIMIT if self._horizon is None else self._horizon
