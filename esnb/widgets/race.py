@@ -129,6 +129,16 @@ class _Run:
         store.append(stream, [received], expected_version=0, aggregate_type="STOCK")
         self._look()
 
+    def begin(self) -> dict[str, Any]:
+        """What is so before the first step."""
+        code = (
+            f'store.append({_code(STREAM)}, [new_event("StockReceived", pieces={self.pieces})], '
+            'expected_version=0, aggregate_type="STOCK")'
+        )
+        say = f"{_lamps(self.pieces)} on the shelf, two buyers. Choose who moves: a or b."
+        shelf = {"version": self.version, "sold": self.sold}
+        return {"step": "begin", "code": code, "say": say, **shelf}
+
     def options(self) -> list[tuple[str, str]]:
         return [o for writer in self.writers.values() for o in writer.options(self.guard)]
 
@@ -288,7 +298,7 @@ def _explore(begin: Callable[[], _Run]) -> dict[str, dict[str, Any]]:
         for depth in itertools.count():
             options = run.options()
             if path not in nodes:
-                nodes[path] = {"step": None, "version": run.version, "sold": run.sold}
+                nodes[path] = run.begin()
             if "next" not in nodes[path]:
                 nodes[path]["next"] = options
                 here = list(_MOVE.findall(path))
@@ -544,8 +554,8 @@ class Race(anywidget.AnyWidget):
 
     @property
     def code(self) -> str:
-        """The line of Python that the last step ran; empty at the start."""
-        return str(self._nodes().get(self.schedule, {}).get("code", ""))
+        """The line of Python that the last step ran; at the start, the one that fills the shelf."""
+        return str(self._nodes()[self.schedule]["code"])
 
     def __repr__(self) -> str:
         node = self._nodes()[self.schedule]

@@ -542,11 +542,11 @@ function raceView(race, el) {
       make("div", { class: "rc-schedules", role: "group", "aria-label": "schedules" }, ...payload.schedules.map((line) => {
         const [schedule, on, off] = line;
         const chip = button("", () => race.replay(schedule), { class: "rc-chip",
-          "aria-pressed": String(current.startsWith(schedule)),
-          "aria-label": `${schedule}: ${on} with the guard, ${off} without` });
+          "aria-pressed": String(current.startsWith(schedule)), "data-schedule": schedule });
         chip.append(make("span", { class: "rc-order" }, schedule),
           line[column] === "conflict" ? cross() : make("span", { class: "rc-sign", "aria-hidden": "true" }, line[column] === "clean" ? "✓" : "+1"),
-          make("span", {}, line[column]));
+          make("span", {}, line[column]),
+          make("span", { class: "rc-hidden" }, s.guard ? `, without the guard ${off}` : `, with the guard ${on}`));
         return chip;
       })),
       make("p", {}, `With the guard: ${tally(1, ["clean", "conflict", "oversold"])}. Without: ${
@@ -565,7 +565,7 @@ function raceView(race, el) {
       return;
     }
     const had = panel.contains(document.activeElement);
-    const chip = document.activeElement?.closest?.(".rc-chip")?.getAttribute("aria-label");
+    const chip = document.activeElement?.closest?.(".rc-chip")?.dataset.schedule;
     built = wanted;
     const content = [];
     if (s.gate) content.push(...gatePanel());
@@ -578,7 +578,7 @@ function raceView(race, el) {
     panel.classList.toggle("rc-listing", s.panel !== null);
     scroller.scrollTop = scroller.scrollHeight;
     // Where a box has opened or the focused button went, the focus follows.
-    const same = chip && [...panel.querySelectorAll(".rc-chip")].find((c) => c.getAttribute("aria-label") === chip);
+    const same = chip && [...panel.querySelectorAll(".rc-chip")].find((c) => c.dataset.schedule === chip);
     const inRoot = had || root.contains(document.activeElement);
     if (s.gate && inRoot) panel.querySelector("input")?.focus();
     else if (had && s.result) panel.querySelector(".rc-goon").focus();
@@ -611,13 +611,13 @@ function raceView(race, el) {
     picture();
     fillPanel();
     write(say, s.problem || (s.gate ? "Predict first, then it is shown."
-      : node.say ?? `${payload.lamps[0].toUpperCase()}${payload.lamps.slice(1)} on the shelf, two buyers. Choose who moves: a or b.`));
+      : node.say));
     const holds = node.sold <= payload.pieces;
     root.classList.toggle("rc-broken", !holds);
     invariant.replaceChildren(make("span", { class: "rc-soft" }, "rule: sold ≤ received  "),
       make("b", {}, `${node.sold} ${holds ? "≤" : "≰"} ${payload.pieces} `),
       make("strong", {}, holds ? "holds" : `BROKEN: ${plural(node.sold - payload.pieces, "lamp")} too many`));
-    write(code, s.gate ? race.gate().code : node.code ?? "store = EventStore()");
+    write(code, s.gate ? race.gate().code : node.code);
     groups.forEach((group) => rove(group));
   }
 
