@@ -628,6 +628,8 @@ def test_contrast_of_every_text(opened: Opened, theme: str) -> None:
         shown.slider.focus()
         for keys in ((), ("m",), ("Escape", "ArrowLeft", "p"), ("Escape", "?")):
             shown.keys(*keys)
+            if shown.button("clock axis").is_visible():
+                shown.button("clock axis").click()  # pressed, and under the mouse
             texts = shown.root.evaluate(CONTRAST)
             assert len(texts) > 15
             assert texts[0][0] >= least, texts[:3]

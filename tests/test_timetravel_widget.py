@@ -479,6 +479,7 @@ def test_the_code_line_works_when_pasted(ask: Callable[..., Any], store: EventSt
             assert state_of(eval(line, dict(names))) == tt.state
         views = [{"at": n, "compare": [0, n]}, {"at": n, "muted": [n], "policy": "skip"}]
         diff, without = ask("code", payload=tt._data, views=views)
+        assert f'({n}, policy="skip")' in without
         assert eval(diff, dict(names)) == tt.history.diff(0, n)
         assert state_of(eval(without, dict(names)).state) == state_of(
             tt.history.without(n, policy="skip").state

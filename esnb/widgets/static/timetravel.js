@@ -742,8 +742,8 @@ function view(clock, el) {
     where = axis(n, s.byTime ? payload.time : null);
     const lane = 26;
     const cell = width / Math.max(n, 1);
-    root.style.setProperty("--tt-mark", `${clamp(cell * 1.4, 7, lane - 3)}px`);
-    root.classList.toggle("tt-small", cell * 1.4 < 14);
+    root.style.setProperty("--tt-mark", `${clamp(cell * 1.7, 9, lane - 3)}px`);
+    root.classList.toggle("tt-small", cell * 1.7 < 14);
     const left = (element, x) => {
       element.style.left = `${(x * 100).toFixed(4)}%`;
     };
