@@ -510,12 +510,14 @@ class Projector:
         where = [self._build, self._position]
         try:
             mine = cursor.execute(
-                "update esnb.checkpoint set position = position "
+                # A real change: only that conflicts with the change of another transaction.
+                "update esnb.checkpoint set position = -1 "
                 "where build = ? and position = ? returning 1",
                 where,
             ).fetchall()
         except duckdb.TransactionException:
             mine = []
+            time.sleep(0.001)  # the other one is at work: do not ask without a breath
         if not mine:
             raise _OvertakenError
 
