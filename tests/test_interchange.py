@@ -353,10 +353,12 @@ def test_names_of_files_are_names_and_no_patterns(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     with bank() as store:
         interchange.write_parquet(store, folder / "log[1].parquet")
-        # As a pattern, the name would mean this file.
-        interchange.write_parquet(store.as_of(1), folder / "log1.parquet")
         with restore(interchange.read_parquet(folder / "log[1].parquet")) as copy:
             assert all_of(copy) == all_of(store)
+        # As a pattern, the name would mean the other file.
+        interchange.write_parquet(store, tmp_path / "log[1].parquet")
+        interchange.write_parquet(store.as_of(1), tmp_path / "log1.parquet")
+        assert len(interchange.read_parquet(tmp_path / "log[1].parquet")) == store.position
 
 
 # -- what is read, written by hand -------------------------------------------------------------
