@@ -426,7 +426,7 @@ def test_lab_keys_theme_and_python(lab: Lab, tmp_path: Path) -> None:
     light = shown.root.evaluate(ground)
     theme = "{theme: 'JupyterLab Dark'}"
     page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
-    page.wait_for_selector("body[data-jp-theme-light=false]")
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     page.wait_for_function(
         "light => getComputedStyle(document.querySelector('.esnb-lag')).backgroundColor !== light",
         arg=light,
