@@ -188,6 +188,21 @@ def test_the_table_of_keys(opened: Opened, projector: bool, presses: list[tuple[
             assert shown.page.evaluate("document.activeElement.type") == "number"
 
 
+def test_keys_stay_inside_and_shortcuts_of_the_page_do_not(opened: Opened) -> None:
+    shown = opened(at=5)
+    shown.page.evaluate("""() => {
+        window.seen = []
+        document.addEventListener('keydown', e => seen.push(e.key))
+    }""")
+    for place in (shown.slider, shown.marks, shown.root.get_by_label("event number")):
+        place.focus()
+        shown.keys("ArrowLeft", "a", "ArrowUp", "Escape")
+    assert shown.page.evaluate("seen") == []
+    shown.slider.focus()
+    shown.keys("Control+k")
+    assert shown.page.evaluate("seen") == ["Control", "k"] or shown.page.evaluate("seen") == ["k"]
+
+
 def test_number_box_time_box_clicks_and_drag(opened: Opened, store: EventStore) -> None:
     shown = opened(at=10)
     fifth = store.events("order-17")[4].occurred_at

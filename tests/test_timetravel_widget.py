@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 import traitlets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nbclient import NotebookClient
 
 from esnb import Aggregate, Event, EventStore, History, LessonClock, new_event, state_of
 from esnb.clock import utc
@@ -595,6 +597,26 @@ def test_what_stands_beside_the_widget(store: EventStore) -> None:
     assert "<table" in page
     assert "PAID" in page
     assert "<script" not in page
+
+
+def test_a_stored_notebook_needs_no_widget_state() -> None:
+    source = (
+        "from esnb import EventStore, LessonClock\n"
+        "from esnb.shop import Order, first_orders\n"
+        "from esnb.widgets import TimeTravel\n"
+        "store = EventStore(clock=LessonClock()); first_orders(store)\n"
+        "TimeTravel(store, 'order-1042', fold=Order, stops={2: 'paid'})"
+    )
+
+    def run() -> dict[str, Any]:
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        NotebookClient(book, kernel_name="python3", store_widget_state=False).execute()
+        assert "widgets" not in book.metadata
+        data = dict(book.cells[0].outputs[0].data)
+        assert "application/vnd.jupyter.widget-view+json" in data
+        return {kind: data[kind] for kind in ("text/plain", "text/html")}
+
+    assert run() == run()
 
 
 def test_the_page_is_whole_and_offline(store: EventStore, tmp_path: Path) -> None:
