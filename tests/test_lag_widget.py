@@ -228,6 +228,20 @@ def test_read_policies(simulated: Callable[..., lag.Simulation]) -> None:
     assert sees([(18, "pause"), (20, "resume")]) == ("PAID", "PENDING", "a timeout")
 
 
+def test_one_of_each_sign_is_shown() -> None:
+    names = [f"order-{n}" for n in range(20, 32)]
+    truth = dict.fromkeys(names[:6], ("SHIPPED", 5, 5))
+    truth |= dict.fromkeys(names[6:], ("PAID", 5, 5))
+    reader = dict.fromkeys(names[:6], ("PAID", 5, 5))
+    reader |= {names[7]: ("PENDING", 5, 0), names[8]: ("PAID", 5, 5), "order-17": ("PAID", 1, 1)}
+    truth["order-17"] = reader["order-17"]
+    shown = [(row[0], row[3]) for row in lag.compared(reader, truth)]
+    assert shown == [
+        ("order-17", ""), ("order-20", "-"), ("order-21", "-"), ("order-26", "+"),
+        ("order-27", "~"), ("paid in all orders", "~"),
+    ]  # fmt: skip
+
+
 def test_signs() -> None:
     paid, open_, gone = ("PAID", 5, 5), ("PENDING", 5, 0), ("SHIPPED", 5, 5)
     reader = {"order-17": open_, "order-2": paid, "order-3": gone, "order-5": paid}
@@ -236,6 +250,7 @@ def test_signs() -> None:
         ("order-17", "PENDING 0.00 of 0.05", "PAID 0.05 of 0.05", "~"),
         ("order-2", "PAID 0.05 of 0.05", "", "-"),
         ("order-4", "", "PENDING 0.00 of 0.05", "+"),
+        ("order-5", "PAID 0.05 of 0.05", "PAID 0.05 of 0.05", ""),
         ("paid in all orders", "0.15", "0.20", "~"),
     ]
 

@@ -743,18 +743,23 @@ def compared(
 ) -> list[tuple[str, str, str, Literal["", "+", "~", "-"]]]:
     """Reader against truth for the page of open orders: Bob's, some that differ, and a total.
 
-    The sign says what became of the reader's row in truth. At most 5 orders, of each sign one.
+    The sign says what became of the reader's row in truth. At most 5 orders: one of each sign at
+    least, and the newest where few differ.
     """
     rows: list[tuple[str, str, str, Literal["", "+", "~", "-"]]] = []
     for name in sorted(truth, key=lambda name: int(name.split("-")[1])):
         seen, true = written(reader.get(name)), written(truth[name])
         rows.append((name, seen, true, sign_of(seen, true)))
-    bob = [row for row in rows if row[0] == BOB]
-    rest = [row for row in rows if row[0] != BOB and row[3]]
-    firsts = [next((row for row in rest if row[3] == sign), None) for sign in "+~-"]
-    chosen = list(dict.fromkeys([*bob, *filter(None, firsts), *rest]))[:SHOWN]
+    rows.sort(key=lambda row: row[0] != BOB)
+    others = [row for row in rows if row[0] != BOB]
+    differ = [row for row in others if row[3]]
+    firsts = [next((row for row in differ if row[3] == sign), None) for sign in "+~-"]
+    same = [row for row in others if row[2] and not row[3]]
+    chosen = [row for row in rows if row[0] == BOB]
+    chosen += filter(None, (*firsts, *differ, *reversed(same)))
+    kept = list(dict.fromkeys(chosen))[:SHOWN]
     seen, true = (money(sum(row[2] for row in side.values())) for side in (reader, truth))
-    shown = [row for row in (*bob, *rest) if row in chosen]
+    shown = [row for row in rows if row in kept]
     return [*shown, ("paid in all orders", seen, true, sign_of(seen, true))]
 
 

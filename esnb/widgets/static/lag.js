@@ -96,7 +96,8 @@ const wordsOf = (row) => (row && (row[0] === "PENDING" || row[0] === "PAID")
   ? `${row[0]} ${cents(row[2])} of ${cents(row[1])}` : "");
 const signOf = (seen, truth) => (seen === truth ? "" : !seen ? "+" : !truth ? "-" : "~");
 
-/** Reader against truth: Bob's order, some that differ (of each sign one), and what was paid in all. */
+/** Reader against truth: Bob's order, some that differ (one of each sign at least), the newest
+ * where few differ, and what was paid in all. */
 export function comparedRows(day, reader, truth) {
   const bob = day.orders[day.bob];
   const number = (row) => Number(row[0].split("-")[1]);
@@ -104,14 +105,17 @@ export function comparedRows(day, reader, truth) {
     const [seen, real] = [wordsOf(reader.get(order)), wordsOf(truth.get(order))];
     return [day.orders[order], seen, real, signOf(seen, real)];
   }).sort((a, b) => number(a) - number(b));
-  const his = all.filter((row) => row[0] === bob);
-  const rest = all.filter((row) => row[0] !== bob && row[3]);
-  const firsts = ["+", "~", "-"].map((sign) => rest.find((row) => row[3] === sign)).filter(Boolean);
-  const chosen = [...new Set([...his, ...firsts, ...rest])].slice(0, day.shown);
+  all.sort((a, b) => (b[0] === bob) - (a[0] === bob));
+  const others = all.filter((row) => row[0] !== bob);
+  const differ = others.filter((row) => row[3]);
+  const firsts = ["+", "~", "-"].map((sign) => differ.find((row) => row[3] === sign)).filter(Boolean);
+  const same = others.filter((row) => row[2] && !row[3]).reverse();
+  const chosen = [...new Set([...all.filter((row) => row[0] === bob), ...firsts, ...differ, ...same])]
+    .slice(0, day.shown);
   const sum = (side) => cents([...side.values()].reduce((total, row) => total + row[2], 0));
-  return { rows: [...his, ...rest].filter((row) => chosen.includes(row)).concat([
+  return { rows: all.filter((row) => chosen.includes(row)).concat([
     ["paid in all orders", sum(reader), sum(truth), signOf(sum(reader), sum(truth))]]),
-  more: Math.max(0, his.length + rest.length - day.shown) };
+  more: differ.filter((row) => !chosen.includes(row)).length };
 }
 
 /** What Bob sees who refreshes at a second; while he waits for his position, time goes on. */
