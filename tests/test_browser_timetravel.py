@@ -487,7 +487,7 @@ def test_what_if_without_a_kernel(opened: Opened) -> None:
 
 def test_find_the_first(opened: Opened, store: EventStore) -> None:
     shown = opened(at=0)
-    shown.button("find first").click()
+    shown.root.get_by_role("button", name="find", exact=True).click()
     shown.panel.get_by_label("field").select_option("paid")
     shown.panel.get_by_label("comparison").select_option(">")
     shown.panel.get_by_label("value").fill("0")
@@ -500,6 +500,22 @@ def test_find_the_first(opened: Opened, store: EventStore) -> None:
     found = TimeTravel(store, "order-17", fold=Snapshotted).history.first(lambda o: o.paid > 0)
     assert found is not None
     expect(shown.panel.locator("li")).to_have_count(len(found.probes))
+
+
+def test_events_that_mention_a_text(opened: Opened) -> None:
+    shown = opened(at=10)
+    shown.root.get_by_role("button", name="find", exact=True).click()
+    text = shown.panel.get_by_label("text in an event")
+    text.fill("book-7")
+    text.press("Enter")
+    bar = shown.root.locator(".tt-field")
+    expect(bar).to_contain_text("“book-7” is in 4 events: 3, 5, 7, 9")
+    assert shown.root.locator(".tt-lit").count() == 4
+    shown.slider.focus()
+    shown.keys("[", "[")
+    assert shown.at() == 7
+    shown.root.get_by_role("button", name="total", exact=True).click()
+    expect(bar).to_contain_text("total was changed by 5 events")
 
 
 def test_which_event_did_this(opened: Opened) -> None:

@@ -188,3 +188,11 @@ test("a mixed order holds every event once, and is never the right one", () => {
       assert.notDeepEqual(order, right);
     }
 });
+
+test("events that mention a text", () => {
+  const payload = { n: 3, type: [0, 1, 0], types: [{ name: "Added" }, { name: "Paid" }],
+    data: ['{"by":"Card"}', "{}", '{"x":1}'], metadata: ["{}", '{"who":"card-bot"}', "{}"] };
+  assert.deepEqual(core.mentions(payload, "card"), [1, 2]);
+  assert.deepEqual(core.mentions(payload, "ADDED"), [1, 3]);
+  assert.deepEqual(core.mentions(payload, "  "), []);
+});

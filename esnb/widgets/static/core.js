@@ -406,6 +406,14 @@ export function bisect(n, holds) {
   return { found, probes, scan, turns };
 }
 
+/** The numbers of the events whose type, data or metadata hold a text, whatever its case. */
+export function mentions({ n, type, types, data, metadata }, text) {
+  const wanted = text.trim().toLowerCase();
+  if (!wanted) return [];
+  return Array.from({ length: n }, (_, k) => k + 1).filter((k) => [types[type[k - 1]].name, data[k - 1],
+    metadata[k - 1]].some((held) => held.toLowerCase().includes(wanted)));
+}
+
 // -- questions --------------------------------------------------------------------------------
 
 /** Questions about event i, made from the data itself: which fields change, and one value after it.

@@ -1,8 +1,8 @@
 // The view of TimeTravel: one clock a model, any number of views on it. What comes from an event or
 // a state is only ever set as text. Python puts core.js in front of this file.
 import {
-  action, axis, bins, bisect, byCommand, clamp, code, condition, fieldOf, firstIllegal, mixed, moment,
-  newestOnly, next, numberAt, origin, parseTime, plural, pretty, questions, sentence, span, tape,
+  action, axis, bins, bisect, byCommand, clamp, code, condition, fieldOf, firstIllegal, mentions, mixed,
+  moment, newestOnly, next, numberAt, origin, parseTime, plural, pretty, questions, sentence, span, tape,
   whichEvent,
 } from "./core.js";
 
@@ -90,7 +90,7 @@ function makeClock(model) {
   const s = {
     at: clamp(model.get("at") ?? n, 0, n), pins: [...(model.get("pins") ?? [null, null])],
     compare: false, panel: null, playing: false, stepBy: "event", byTime: false, speed: 0,
-    changedOnly: projector, snapshots: true, field: null, open: new Map(), asking: false,
+    changedOnly: projector, snapshots: true, field: null, mention: "", open: new Map(), asking: false,
     muted: [...(model.get("_muted") ?? [])], policy: model.get("_policy") ?? "stop",
     experiment: null, quiz: null, probes: null, order: null, turn: 0, projector,
     guide: model.get("guide") ?? "full", answers: [...(model.get("_answers") ?? [])],
@@ -189,9 +189,10 @@ function makeClock(model) {
     save("pins", [null, null]);
     emit();
   }
+  /** The events that are lit: those that changed the chosen field, or that mention a text. */
+  const lit = () => (s.field ? film.changed(s.field) : s.mention ? mentions(payload, s.mention) : []);
   const hop = (direction) => {
-    if (!s.field) return;
-    const to = next(film.changed(s.field), s.at, direction);
+    const to = next(lit(), s.at, direction);
     if (to !== null) move(to);
   };
 
@@ -409,6 +410,7 @@ function makeClock(model) {
   function setFold(index) {
     s.fold = clamp(index, 0, faces.length - 1);
     s.field = s.quiz = s.probes = null;
+    s.mention = "";
     if (s.panel === "order") s.panel = null;
     experiment();
   }
@@ -427,7 +429,7 @@ function makeClock(model) {
   }
 
   return {
-    payload, film, face, faces, n, s, stops, stopNumbers, typeName, act, move, play, go, mute, unmute, setPolicy,
+    payload, film, lit, face, faces, n, s, stops, stopNumbers, typeName, act, move, play, go, mute, unmute, setPolicy,
     choose, commit, reveal, ready, openQuiz, openPast, openOrder, shift, check, search, probe, toggle, leave, clearPins, emit,
     change: (values) => {
       Object.assign(s, values);
@@ -609,7 +611,7 @@ function view(clock, el) {
     toggleButton("compare", "compare (c)", does("compare")),
     button("clear", "clear pins", () => clock.change({ asking: true })),
     button("which", "which event?", () => clock.openPast()),
-    toggleButton("find", "find first", () => clock.toggle("find")),
+    toggleButton("find", "find", () => clock.toggle("find")),
     toggleButton("order", "put in order", () =>
       (s.panel === "order" ? clock.leave() : clock.openOrder())),
     parts.discard);
@@ -849,11 +851,11 @@ function view(clock, el) {
     return `${start} ▸ apply ${plural(applied, "event")}${numbers} ▸ state #${s.at}${without}${aside}`;
   }
   function updateMarks() {
-    if (litField !== s.field) {
-      const lit = new Set(s.field ? film.changed(s.field) : []);
+    if (litField !== `${s.field}:${s.mention}`) {
+      const lit = new Set(clock.lit());
       marks.forEach((mark, k) => mark.classList.toggle("tt-lit", lit.has(k + 1)));
       if (many) drawCounts(parts.lit, [...lit], track.clientWidth || 600);
-      litField = s.field;
+      litField = `${s.field}:${s.mention}`;
     }
     if (many) return;
     const muted = new Set(s.muted);
@@ -962,7 +964,7 @@ function view(clock, el) {
     if (row.group) {
       s.open.set(row.field, !row.expanded);
       clock.emit();
-    } else clock.change({ field: s.field === row.path ? null : row.path });
+    } else clock.change({ field: s.field === row.path ? null : row.path, mention: "" });
   }
   // How many rows of 30 pixels are left of 720 in a lecture hall, below the timeline.
   const room = clamp(Math.floor((330 - 26 * payload.lanes.length) / 30), 3, 8);
@@ -1021,14 +1023,15 @@ function view(clock, el) {
   }
 
   function updateField() {
-    parts.fieldBar.hidden = !s.field;
-    if (!s.field) return;
-    const numbers = film.changed(s.field);
-    write(parts.fieldText, `${s.field} was changed by ${plural(numbers.length, "event")}${
+    parts.fieldBar.hidden = !s.field && !s.mention;
+    if (parts.fieldBar.hidden) return;
+    const numbers = clock.lit();
+    const what = s.field ? `${s.field} was changed by` : `“${s.mention}” is in`;
+    write(parts.fieldText, `${what} ${plural(numbers.length, "event")}${
       numbers.length ? `: ${numbers.slice(0, 12).join(", ")}${numbers.length > 12 ? ", …" : ""}` : ""}`);
     parts.hopBack.disabled = next(numbers, s.at, -1) === null;
     parts.hopNext.disabled = next(numbers, s.at, 1) === null;
-    const points = film.series(s.field);
+    const points = s.field ? film.series(s.field) : [];
     parts.spark.style.display = points.length > 1 ? "" : "none";
     if (points.length < 2) return;
     const values = points.map(([, v]) => v);
@@ -1185,6 +1188,15 @@ function view(clock, el) {
     const out = [make("h3", {}, "The first event after which…"),
       make("div", { class: "tt-bar" }, path, test, value, button("search", "search", go),
         button("closeFind", "leave (Esc)", () => clock.leave()))];
+    const text = make("input", { type: "text", ...suppress, "aria-label": "text in an event",
+      class: "tt-value" });
+    text.value = s.mention;
+    const light = () => clock.change({ mention: text.value.trim(), field: null });
+    text.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") light();
+    });
+    out.push(make("div", { class: "tt-bar" }, make("span", {}, "or all events that mention"), text,
+      button("light", "show", light)));
     const found = s.probes;
     if (!found) return out;
     const { probes, shown } = found;
