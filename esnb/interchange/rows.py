@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
 
 import numpy as np
+import orjson
 import pandas as pd
 
 from esnb.clock import Clock, utc
@@ -138,7 +139,9 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     out: dict[str, Any] = {"event_id": str(event.event_id) if event.event_id else None}
     out |= {name: row[name] for name in ("aggregate_type", "aggregate_id", "event_type")}
-    out |= {name: dump_json(value, name) for name, value in objects.items()}
+    # `new_event` has checked them, so that they need not be checked again.
+    out["event_data"] = orjson.dumps(event.event_data).decode()
+    out["metadata"] = orjson.dumps(event.metadata).decode()
     out |= {"event_version": event.event_version, "occurred_at": event.occurred_at}
     for name in ("position", "sequence_number"):
         if row.get(name) is not None:
@@ -229,7 +232,11 @@ def _insert(store: EventStore, table: pd.DataFrame) -> None:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as plain Python values; what is missing is None."""
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore
+    plain = frame.astype(object).where(frame.notna(), None)
+    for name in frame.select_dtypes("datetimetz"):
+        times = frame[name].dt.floor("us").dt.to_pydatetime()
+        plain[name] = pd.Series([None if t is pd.NaT else t for t in times], frame.index, object)
+    return plain.to_dict("records")  # type: ignore[return-value]
 
 
 def strict_json(text: str | bytes) -> Any:
