@@ -36,6 +36,7 @@ from esnb.events import Event, dump_json
 from esnb.store import Reader, Result, event_from_row, select_only
 
 BATCH = 1_000_000
+FEW = 1_000  # events that travel faster as Python values than as a stream of columns
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 # As `Reader.rows` gives them, so that a statement meets the same types however events arrive.
@@ -45,6 +46,11 @@ _COLUMNS = (
     "metadata varchar, occurred_at timestamp, recorded_at timestamp"
 )
 _LOG = [column.split()[0] for column in _COLUMNS.split(", ")]
+_FEW_EVENTS = (
+    "create or replace temp table new_events as select * from (select "
+    + ", ".join("unnest(?::{1}[]) as {0}".format(*c.split()) for c in _COLUMNS.split(", "))
+    + ") where position not in (select position from esnb_parked)"
+)
 _PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"
 # The inbox from the position on, as far as it has no gap.
 _READY = """
@@ -761,6 +767,7 @@ class _Batch:
         self.store = store
         self.after = after
         self.count, self.last = store.next_batch(after, size)
+        self._last_id: str | None = None
 
     def halves(self) -> tuple[_Batch, _Batch]:
         """The same events in two batches."""
@@ -769,11 +776,11 @@ class _Batch:
 
     def last_id(self, cursor: duckdb.DuckDBPyConnection) -> Any:
         """The id of the last event: by it, a read model knows its log again."""
-        return next(self.store.read_all(self.last - 1, 1)).event_id
+        return self._last_id or next(self.store.read_all(self.last - 1, 1)).event_id
 
     def gather(self, cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
         """Run the queries in the store, if that gives the same as running them here."""
-        if not queries or self.store.upcasters or _left_out(cursor):
+        if not queries or self.count <= FEW or self.store.upcasters or _left_out(cursor):
             return False
         for name, query in queries.items():
             cursor.register("esnb_stream", self.store.gathered(query, self.after, self.last))
@@ -783,6 +790,9 @@ class _Batch:
 
     def into(self, cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         """Put the events into the temporary table new_events."""
+        if self.count <= FEW:
+            self._few_into(cursor)
+            return
         names = [name for name in _LOG if not columns or name in ("position", *columns)]
         cursor.register("esnb_stream", self.store.rows(self.after, self.last, names))
         # What comes through pandas has other types; else these casts cost nothing.
@@ -793,6 +803,11 @@ class _Batch:
             "from esnb_stream where position not in (select position from esnb_parked)"
         )
         cursor.unregister("esnb_stream")
+
+    def _few_into(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        rows = sorted(self.store.row_list(self.after, self.last))
+        self._last_id = rows[-1][1]
+        cursor.execute(_FEW_EVENTS, [list(column) for column in zip(*rows, strict=True)])
 
     def read(self) -> Iterator[Event]:
         """The events one by one."""

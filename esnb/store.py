@@ -395,9 +395,7 @@ class Reader:
         )[0]
         return count, end or after
 
-    def rows(
-        self, after: int, upto: int, columns: Sequence[str] = ()
-    ) -> EventRows | pd.DataFrame:
+    def rows(self, after: int, upto: int, columns: Sequence[str] = ()) -> EventRows | pd.DataFrame:
         """The events with `after` < position <= `upto` as rows that another database can scan.
 
         The columns are those of the log, or some of them: ids and JSON as text, times in UTC
@@ -408,6 +406,13 @@ class Reader:
             return pd.DataFrame([_text_row(e) for e in events], columns=_COLUMNS.split(", "))
         relation = self._log.cursor().sql(_ROWS, params=[after, upto, self._time_limit(None)])
         return EventRows(relation.select(*columns) if columns else relation)
+
+    def row_list(self, after: int, upto: int) -> list[tuple[Any, ...]]:
+        """What `rows` gives, as tuples: for a few events this is faster."""
+        if self.upcasters:
+            events = self.read_all(after, upto - after)
+            return [_text_row(e) for e in events if (e.position or 0) <= upto]
+        return self._log.rows(_ROWS, (after, upto, self._time_limit(None)))
 
     def gathered(self, query: str, after: int, upto: int) -> EventRows:
         """The rows of a query over `new_events`, which are those that `rows` gives.
