@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from esnb.clock import utc
@@ -379,9 +379,11 @@ TROUBLE = st.tuples(st.integers(5, 38), st.integers(1, 3), st.sampled_from(lag.P
 )
 
 
+# A run takes a second: a failing script is shown as it was found, not made smaller.
 @settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+    max_examples=4, deadline=None, phases=(Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
 @given(
     script=st.lists(DOING, max_size=8), trouble=st.lists(TROUBLE, max_size=2),
     handler=st.sampled_from(list(lag.KINDS)),
