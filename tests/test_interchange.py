@@ -341,11 +341,34 @@ def test_a_file_that_cannot_be_written(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_control_characters_in_data_and_metadata_are_escaped_in_a_cloudevent(tmp_path: Path):
+    nasty = {"\x7f": "\x01\x85\u2028\x9f"}
+    with EventStore() as store:
+        event = new_event("X", nasty, metadata=nasty)
+        store.append("a", [event], expected_version=0, aggregate_type="T")
+        interchange.write_cloudevents(store, tmp_path / "log.ce")
+    item = json.loads((tmp_path / "log.ce").read_bytes())
+    assert item["metadata"].isascii()
+    assert item["metadata"].isprintable()
+    assert json.loads(item["metadata"]) == item["data"] == nasty
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_log_is_read_a_part_at_a_time(name: str, tmp_path: Path, monkeypatch: Any) -> None:
+    write, read, file = FORMATS[name]
+    monkeypatch.setattr("esnb.interchange.files._CHUNK", 2)
+    with bank() as store:
+        assert write(store, tmp_path / file).events == 3
+        assert list(read(tmp_path / file)["position"]) == [1, 2, 3]
+
+
 def test_a_packed_file_is_the_same_every_time(tmp_path: Path) -> None:
     with bank() as store:
         for name in ("one.jsonl.gz", "two.jsonl.gz"):
             interchange.write_jsonl(store, tmp_path / name)
-    assert (tmp_path / "one.jsonl.gz").read_bytes() == (tmp_path / "two.jsonl.gz").read_bytes()
+    packed = (tmp_path / "one.jsonl.gz").read_bytes()
+    assert packed == (tmp_path / "two.jsonl.gz").read_bytes()
+    assert packed[3:8] == bytes(5), "neither a name nor a time stands in the header"
 
 
 def test_names_of_files_are_names_and_no_patterns(tmp_path: Path) -> None:
