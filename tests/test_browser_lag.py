@@ -414,6 +414,9 @@ def test_lab_keys_theme_and_python(lab: Lab, tmp_path: Path) -> None:
         shown.keys(key)
     assert page.evaluate(active) == 0
     assert shown.at() == 19
+    shown.button("keys").focus()
+    shown.keys("b", "b", "x")  # to the notebook: new cells below, and cut one
+    shown.slider.focus()
     assert twin.get_by_role("slider").input_value() == "19"
     count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
     assert count == 4
