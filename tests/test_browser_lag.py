@@ -434,7 +434,7 @@ def test_lab_keys_theme_and_python(lab: Lab, tmp_path: Path) -> None:
         "light => getComputedStyle(document.querySelector('.esnb-lag')).backgroundColor !== light",
         arg=light,
     )
-    page.wait_for_timeout(200)  # a position is written back when it has settled
+    page.wait_for_timeout(1500)  # a position is written back when it has settled
     page.evaluate(
         "() => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = 3 }"
     )
