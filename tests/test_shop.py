@@ -716,3 +716,11 @@ def test_the_readme_of_the_data_counts_right() -> None:
     assert {kind: int(count) for kind, count in rows} == {**summary.by_type, "all": summary.events}
     assert f"{summary.events:,} events" in text
     assert f"accounts of {summary.accounts} of 60" in text
+
+
+def test_the_summary_reads_short_and_gives_no_story_away():
+    summary = shop.simulate(EventStore(clock=LessonClock()), orders=300, seed=3)
+    text = repr(summary)
+    assert text.startswith("<Summary: 300 orders, ")
+    assert len(text) < 120
+    assert repr(summary.stories["outage"]) == "<Story 'outage'>"

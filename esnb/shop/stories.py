@@ -36,6 +36,9 @@ class Story:
     ends: str
     cents: int  # vouchers: the order's total; outage: payments held; unpaid: never paid
 
+    def __repr__(self) -> str:  # short, and it gives nothing away
+        return f"<Story {self.key!r}>"
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -53,3 +56,9 @@ class Summary:
     refunded: int  # cents
     credit: int  # cents on all accounts at the end
     stories: dict[str, Story]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Summary: {self.orders} orders, {self.accounts} accounts, {self.events} events, "
+            f"{self.start[:10]} to {self.end[:10]}>"
+        )
