@@ -24,7 +24,8 @@ from esnb.errors import (
     StoreFullError,
 )
 from esnb.events import Event, load_json, new_event
-from esnb.store import Appended, EventStore, Reader
+from esnb.reading import Reader
+from esnb.store import Appended, EventStore
 
 _BOOK = "_book"
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from esnb.errors import InvalidEventError
 from esnb.events import Event
-from esnb.store import Reader
+from esnb.reading import Reader
 
 Crash = Literal["", "before position", "before acknowledgement"]
 Table = dict[str, Any]

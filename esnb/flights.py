@@ -63,7 +63,8 @@ from esnb.aggregates import Aggregate
 from esnb.clock import Clock, LessonClock
 from esnb.errors import NotAStoreError, StoreCorruptError
 from esnb.events import Event
-from esnb.store import EventStore, Reader
+from esnb.reading import Reader
+from esnb.store import EventStore
 
 NEW_YORK = "America/New_York"
 ZONES_NOT_IN_THE_TABLE = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")

@@ -27,7 +27,7 @@ from esnb.clock import SystemClock, utc
 from esnb.errors import EsnbError, InvalidEventError, LagTimeoutError, QueryError
 from esnb.events import Event, load_json
 from esnb.projections import Projection, Projector
-from esnb.store import Reader
+from esnb.reading import Reader
 
 _FIELDS = (
     "position", "event_id", "aggregate_type", "aggregate_id", "sequence_number", "event_type",

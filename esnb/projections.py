@@ -33,7 +33,7 @@ from esnb.errors import (
     StoreCorruptError,
 )
 from esnb.events import Event, dump_json
-from esnb.store import Reader, Result, event_from_row, select_only
+from esnb.reading import Reader, Result, event_from_row, select_only
 
 BATCH = 1_000_000
 FEW = 1_000  # events that travel faster as Python values than as a stream of columns

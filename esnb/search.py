@@ -32,7 +32,7 @@ from esnb.errors import (
 )
 from esnb.events import Event, Json, dump_json, load_json
 from esnb.projections import Lag
-from esnb.store import Reader
+from esnb.reading import Reader
 
 BATCH = 50_000  # events between two commits of the index
 TYPO_FROM = 4  # letters: one letter off in a shorter word gives another word

@@ -23,7 +23,7 @@ from esnb.aggregates import Aggregate, Foldable, apply_to, attributes_of, replay
 from esnb.clock import utc
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError, ReplayError
 from esnb.events import Event
-from esnb.store import Reader
+from esnb.reading import Reader
 
 _KEEP_EVERY = 64
 _SHOWN = 6

@@ -17,7 +17,7 @@ import pandas as pd
 from esnb.errors import InvalidEventError
 from esnb.events import Event
 from esnb.projections import Lag, Projection, Projector
-from esnb.store import Reader
+from esnb.reading import Reader
 
 
 @dataclass(frozen=True)

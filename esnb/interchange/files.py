@@ -24,7 +24,7 @@ import orjson
 import pandas as pd
 
 from esnb.errors import EsnbError
-from esnb.store import Reader
+from esnb.reading import Reader
 
 from .rows import (
     FIELDS,

@@ -27,7 +27,8 @@ from esnb.aggregates import Aggregate
 from esnb.clock import utc
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
-from esnb.store import EventStore, Reader
+from esnb.reading import Reader
+from esnb.store import EventStore
 from esnb.timetravel import Diff, History, diff_states
 from esnb.widgets import parts
 from esnb.widgets.parts import Row, Sign

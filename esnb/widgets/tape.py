@@ -22,7 +22,7 @@ from esnb import figures
 from esnb.aggregates import Aggregate, apply_to, attributes_of, replay, state_of
 from esnb.errors import ReplayError
 from esnb.events import Event, load_json
-from esnb.store import Reader
+from esnb.reading import Reader
 from esnb.timetravel import History, Policy, WhatIf, _refusal
 from esnb.widgets import parts
 

@@ -29,7 +29,8 @@ import traitlets
 from esnb import figures
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
-from esnb.store import EventStore, Reader
+from esnb.reading import Reader
+from esnb.store import EventStore
 from esnb.timetravel import Diff, History, Policy, WhatIf
 from esnb.widgets import parts, simple, tape
 
