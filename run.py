@@ -357,6 +357,9 @@ def free_port(wanted: int | None) -> int:
 def test(arguments: list[str]) -> int:
     """Run pytest: the tests, then every notebook. Its plugins are named in pyproject.toml."""
     set_up(LAB_ENV, [LOCK])
+    if not arguments:
+        # All of them side by side, a file to a process: the cells of a notebook stay together.
+        arguments = [f"--numprocesses={min(4, os.cpu_count() or 1)}", "--dist=loadfile"]
     return call(LAB_ENV, ["-m", "pytest", *arguments])
 
 

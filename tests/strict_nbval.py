@@ -37,8 +37,8 @@ PIXELS = 8  # that may differ by more
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
 PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-IGNORED: pytest.StashKey[list[str]] = pytest.StashKey()
-FIGURES: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+# What a cell tells the closing summary. Its report carries it, from another process as well.
+IGNORED, FIGURE, FIGURE_SIZE = "not compared", "figure compared", "figure compared by size"
 SETTINGS: pytest.StashKey[pytest.MonkeyPatch] = pytest.StashKey()
 
 _join_streams = nbval.plugin.coalesce_streams
@@ -57,8 +57,6 @@ def streams_between_displays(outputs: list[Any]) -> list[Any]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[IGNORED] = []
-    config.stash[FIGURES] = {"exactly": 0, "leniently": 0}
     patch = config.stash[SETTINGS] = pytest.MonkeyPatch()
     patch.setattr(nbval.plugin, "coalesce_streams", streams_between_displays)
     # The user's start-up files and figure style must not reach an output.
@@ -82,17 +80,25 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
-    ignored, figures = config.stash[IGNORED], config.stash[FIGURES]
     if not config.option.nbval or config.option.collectonly:
         return
+    told = [
+        told
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for told in report.user_properties
+    ]
+    ignored = sorted(cell for key, cell in told if key == IGNORED)
+    exactly, leniently = (sum(k == key for k, _ in told) for key in (FIGURE, FIGURE_SIZE))
     terminalreporter.section("notebooks")
     terminalreporter.write_line(f"cells run but not compared: {len(ignored)}")
     for name in ignored:
         terminalreporter.write_line(f"  {name}")
-    terminalreporter.write_line(f"figures compared by pixels: {figures['exactly']}")
-    if figures["leniently"]:
+    terminalreporter.write_line(f"figures compared by pixels: {exactly}")
+    if leniently:
         terminalreporter.write_line(
-            f"figures compared by size only: {figures['leniently']} ({why_lenient()})"
+            f"figures compared by size only: {leniently} ({why_lenient()})"
         )
 
 
@@ -162,7 +168,7 @@ class StrictCell(IPyNbCell):
 
     def runtest(self) -> None:
         if not self.options["check"]:
-            self.config.stash[IGNORED].append(self.nodeid)
+            self.user_properties.append((IGNORED, self.nodeid))
         super().runtest()
         if not self.options["check"] and not self.parent.is_exercise:
             stored = streams_between_displays(self.cell.outputs)
@@ -197,7 +203,7 @@ class StrictCell(IPyNbCell):
 
     def compare_pictures(self, new: bytes, old: bytes, number: int) -> str:
         lenient = why_lenient()
-        self.config.stash[FIGURES]["leniently" if lenient else "exactly"] += 1
+        self.user_properties.append((FIGURE_SIZE if lenient else FIGURE, self.nodeid))
         complaint = picture_difference(new, old, lenient=bool(lenient))
         if complaint and self.config.cache:
             folder = self.config.cache.mkdir("figures")

@@ -248,3 +248,18 @@ def status_of(port: int) -> int:
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
+
+
+def test_the_whole_suite_runs_side_by_side_and_a_chosen_test_alone(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(run, "set_up", lambda *_: None)
+    monkeypatch.setattr(run, "call", lambda _, arguments: calls.append(arguments) or 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    run.test([])
+    run.test(["tests/test_x.py", "-x"])
+    assert calls == [
+        ["-m", "pytest", "--numprocesses=2", "--dist=loadfile"],
+        ["-m", "pytest", "tests/test_x.py", "-x"],
+    ]
