@@ -3,6 +3,7 @@
     python run.py lab                 install, then open JupyterLab at the first chapter
     python run.py test [...]          install, then run every test; the rest goes to pytest
     python run.py notebooks [NAME..]  run chapters from top to bottom and store their outputs
+    python run.py exercises           derive notebooks/exercises from notebooks/solutions
     python run.py bench [NAME]        run the benchmarks, or one of them
     python run.py lock [--upgrade]    write requirements.lock again, from pyproject.toml
 
@@ -389,6 +390,14 @@ def notebooks(arguments: list[str]) -> int:
     return 0
 
 
+def exercises(arguments: list[str]) -> int:
+    """Write the notebooks of the exercises again: the solutions without answers and outputs."""
+    if arguments:
+        give_up("python run.py exercises takes no arguments: it writes all notebooks.")
+    set_up(LAB_ENV, [LOCK])
+    return call(LAB_ENV, ["-m", "esnb.exercises.making", str(ROOT / "notebooks")])
+
+
 def names(path: Path, text: str) -> bool:
     """Whether a reader who types `text` (06, 06_time_travel, a path) means this notebook."""
     return path == Path.cwd() / text or path.stem == text or path.stem.startswith(text + "_")
@@ -462,7 +471,14 @@ def write_lock(target: Path, what: list[str]) -> None:
     say(f"{target.relative_to(ROOT)}: {len(pins(target))} packages")
 
 
-COMMANDS = {"lab": lab, "test": test, "notebooks": notebooks, "bench": bench, "lock": lock}
+COMMANDS = {
+    "lab": lab,
+    "test": test,
+    "notebooks": notebooks,
+    "exercises": exercises,
+    "bench": bench,
+    "lock": lock,
+}
 
 
 def main(arguments: list[str]) -> int:
