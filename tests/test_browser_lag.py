@@ -31,7 +31,7 @@ class Shown:
         self.page = page
         self.root = page.locator(".esnb-lag").first
         self.slider = self.root.get_by_role("slider")
-        self.panel = self.root.locator(".lg-panel")
+        self.panel = self.root.locator(".w-panel")
         self.status = self.root.locator(".lg-status")
         self.bob = self.root.locator(".lg-bob")
 
@@ -148,7 +148,7 @@ def test_play_stops_where_it_should(opened: Opened) -> None:
     shown.slider.focus()
     shown.keys("Space")
     assert shown.button("play").get_attribute("aria-pressed") == "true"
-    expect(shown.root.locator(".lg-count")).to_have_text("12 / 45 s")  # the rush begins
+    expect(shown.root.locator(".w-count")).to_have_text("12 / 45 s")  # the rush begins
     expect(shown.button("play")).to_have_attribute("aria-pressed", "false")
     shown.keys("Space", "Space")
     assert shown.at() == 12
@@ -329,7 +329,7 @@ def test_projector_fits_and_is_large(opened: Opened) -> None:
         assert inside[2] <= inside[3], keys
     size = "e => parseFloat(getComputedStyle(e).fontSize)"
     assert shown.root.evaluate(size) >= 20
-    assert shown.root.locator(".lg-count").evaluate(size) == 48
+    assert shown.root.locator(".w-count").evaluate(size) == 48
     for button in shown.root.locator("button:visible").all():
         box = button.bounding_box()
         assert box is not None
@@ -422,7 +422,7 @@ def test_lab_keys_theme_and_python(lab: Lab, tmp_path: Path) -> None:
     assert count == 4
     shown.pick("PENDING")
     shown.press("commit")
-    expect(twin.locator(".lg-panel")).to_contain_text("✓ match")
+    expect(twin.locator(".w-panel")).to_contain_text("✓ match")
     shown.press("go on")
     shown.press("crash")
     ground = "e => getComputedStyle(e).backgroundColor"

@@ -34,7 +34,7 @@ class Shown:
         self.root = page.locator(".esnb-race").nth(nth)
         self.ada = self.root.locator(".rc-mover").nth(0)
         self.ben = self.root.locator(".rc-mover").nth(1)
-        self.panel = self.root.locator(".rc-panel")
+        self.panel = self.root.locator(".w-panel")
         self.say = self.root.get_by_role("status")
         self.rule = self.root.locator(".rc-invariant")
         self.card = self.root.locator(".rc-conflict")
@@ -66,7 +66,7 @@ class Shown:
         return "" if text == "none yet" else text
 
     def code(self) -> str:
-        return self.root.locator(".rc-code code").inner_text()
+        return self.root.locator(".w-code code").inner_text()
 
 
 Opened = Callable[..., Shown]
@@ -204,7 +204,7 @@ def test_nothing_is_revealed_before_a_prediction(opened: Opened) -> None:
         assert shown.schedule() == "ABAB", keys
         assert len(shown.rows()) == 5
         shown.keys("Escape")
-    if shown.root.locator(".rc-keys").count():
+    if shown.root.locator(".w-keys").count():
         shown.keys("Escape")
     shown.ada.focus()
     shown.keys("a", "ArrowDown", "ArrowDown", "ArrowUp", "Enter")
@@ -440,7 +440,7 @@ def test_projector_fits_and_is_large(opened: Opened) -> None:
             assert max(shown.panel.evaluate(fits)) <= 0, (schedule, keys)
         size = "e => parseFloat(getComputedStyle(e).fontSize)"
         assert shown.root.evaluate(size) >= 20
-        assert shown.root.locator(".rc-count").evaluate(size) == 48
+        assert shown.root.locator(".w-count").evaluate(size) == 48
         for button in shown.root.locator("button:visible").all():
             box = button.bounding_box()
             assert box

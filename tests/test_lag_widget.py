@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from esnb.clock import utc
 from esnb.errors import InvalidEventError
 from esnb.shop import Order
-from esnb.widgets import Lag, lag
+from esnb.widgets import Lag, lag, lag_day
+from esnb.widgets.page import module
 
 NODE = shutil.which("node")
 STATIC = Path(lag.__file__).parent / "static"
@@ -27,17 +28,17 @@ CRASH = [(20, "crash"), (24, "restart"), (24, "project", 12)]
 
 
 @pytest.fixture(scope="module")
-def the_day() -> lag.Day:
-    return lag.day(7)
+def the_day() -> lag_day.Day:
+    return lag_day.day(7)
 
 
 @pytest.fixture
-def simulated(the_day: lag.Day) -> Iterator[Callable[..., lag.Simulation]]:
+def simulated(the_day: lag_day.Day) -> Iterator[Callable[..., lag_day.Simulation]]:
     """Run the day: `simulated(26, script, handler)`; closed at the end."""
     made = []
 
     def run(upto: int, script: Any = (), handler: str = "transaction", **rates: int) -> Any:
-        made.append(lag.Simulation(the_day, script, handler, **rates).run(upto))
+        made.append(lag_day.Simulation(the_day, script, handler, **rates).run(upto))
         return made[-1]
 
     yield run
@@ -76,10 +77,10 @@ def listed(rows: dict[str, Any]) -> dict[str, list[Any]]:
 # -- numbers -----------------------------------------------------------------------------------
 
 
-def test_lag_in_events_and_in_seconds(simulated: Callable[..., lag.Simulation]) -> None:
-    run = simulated(lag.SECONDS, [(30, "pause"), (34, "resume"), *CRASH], "idempotent")
+def test_lag_in_events_and_in_seconds(simulated: Callable[..., lag_day.Simulation]) -> None:
+    run = simulated(lag_day.SECONDS, [(30, "pause"), (34, "resume"), *CRASH], "idempotent")
     recorded = {e.position: e.recorded_at for e in run.store.read_all()}
-    begin = utc(lag.START)
+    begin = utc(lag_day.START)
     checkpoint = 0
     for tick in run.ticks:
         now = begin + timedelta(seconds=tick.second)
@@ -95,7 +96,7 @@ def test_lag_in_events_and_in_seconds(simulated: Callable[..., lag.Simulation]) 
 
 
 def test_a_rush_doubles_the_writes_and_rates_count(
-    simulated: Callable[..., lag.Simulation],
+    simulated: Callable[..., lag_day.Simulation],
 ) -> None:
     run = simulated(30, [(5, "write", 6), (9, "write", 2), (3, "project", 2)])
     written = [b.head - a.head for a, b in zip(run.ticks, run.ticks[1:], strict=False)]
@@ -133,12 +134,12 @@ def test_the_story_of_the_day() -> None:
 def test_stalled_slow_and_caught_up(
     behind: list[int], places: list[int], trend: str, state: str
 ) -> None:
-    assert lag.trend_of(behind) == trend
-    assert lag.state_of_lag(behind, places) == state
+    assert lag_day.trend_of(behind) == trend
+    assert lag_day.state_of_lag(behind, places) == state
 
 
 def test_a_crash_and_a_pause_are_stalled_and_a_slow_one_is_not(
-    simulated: Callable[..., lag.Simulation],
+    simulated: Callable[..., lag_day.Simulation],
 ) -> None:
     for script in ([(14, "pause")], [(14, "crash")]):
         assert {t.state for t in simulated(22, script).ticks[16:]} == {"stalled"}
@@ -148,29 +149,29 @@ def test_a_crash_and_a_pause_are_stalled_and_a_slow_one_is_not(
 # -- what the reader sees ----------------------------------------------------------------------
 
 
-def test_recorded_rows_are_the_fold_of_the_order(the_day: lag.Day) -> None:
+def test_recorded_rows_are_the_fold_of_the_order(the_day: lag_day.Day) -> None:
     assert the_day.rows == the_day.truth
-    assert len(the_day.events) == lag.EVENTS
-    for position in (1, 61, 62, 102, 200, lag.EVENTS):
+    assert len(the_day.events) == lag_day.EVENTS
+    for position in (1, 61, 62, 102, 200, lag_day.EVENTS):
         oracle = folded_by_hand(the_day.events[:position])
         name = the_day.events[position - 1].aggregate_id
         assert list(the_day.rows[position]) == oracle[name]
-    bob = [(e.position, e.event_type) for e in the_day.events if e.aggregate_id == lag.BOB]
-    assert bob == [(lag.BOB_PLACES, "OrderPlaced"), (lag.BOB_PAYS, "PaymentReceived")]
+    bob = [(e.position, e.event_type) for e in the_day.events if e.aggregate_id == lag_day.BOB]
+    assert bob == [(lag_day.BOB_PLACES, "OrderPlaced"), (lag_day.BOB_PAYS, "PaymentReceived")]
 
 
-@pytest.mark.parametrize("handler", list(lag.KINDS))
-def test_reader_and_truth(simulated: Callable[..., lag.Simulation], handler: str) -> None:
+@pytest.mark.parametrize("handler", list(lag_day.KINDS))
+def test_reader_and_truth(simulated: Callable[..., lag_day.Simulation], handler: str) -> None:
     run = simulated(20, handler=handler)
     events = list(run.store.read_all())
     assert listed(run.reader()) == folded_by_hand(events[: run.projector.position])
     assert listed(run.truth()) == folded_by_hand(events)
-    assert run.reader()[lag.BOB][0] == "PENDING"
-    assert run.truth()[lag.BOB][0] == "PAID"
+    assert run.reader()[lag_day.BOB][0] == "PENDING"
+    assert run.truth()[lag_day.BOB][0] == "PAID"
 
 
 def test_a_handler_that_adds_doubles_after_a_crash(
-    simulated: Callable[..., lag.Simulation],
+    simulated: Callable[..., lag_day.Simulation],
 ) -> None:
     run = simulated(20, CRASH, "adds")
     before = run.projector.position
@@ -178,16 +179,18 @@ def test_a_handler_that_adds_doubles_after_a_crash(
     assert run.projector.position == before
     events = list(run.store.read_all())
     assert listed(run.reader()) == folded_by_hand(events[: before + 6])
-    run.run(lag.SECONDS)
+    run.run(lag_day.SECONDS)
     events = list(run.store.read_all())
     assert run.ticks[-1].events == 0
     doubled = folded_by_hand(events, repeat=(before, before + 6))
     assert listed(run.reader()) == doubled != folded_by_hand(events)
-    assert run.reader()[lag.BOB][2] == 2 * run.truth()[lag.BOB][2] > 0
+    assert run.reader()[lag_day.BOB][2] == 2 * run.truth()[lag_day.BOB][2] > 0
 
 
 @pytest.mark.parametrize("handler", ["idempotent", "transaction"])
-def test_no_duplicates_otherwise(simulated: Callable[..., lag.Simulation], handler: str) -> None:
+def test_no_duplicates_otherwise(
+    simulated: Callable[..., lag_day.Simulation], handler: str
+) -> None:
     run = simulated(20, CRASH, handler)
     before = run.projector.position
     run.run(21)
@@ -196,12 +199,12 @@ def test_no_duplicates_otherwise(simulated: Callable[..., lag.Simulation], handl
     there = before if handler == "transaction" else before + 6
     assert run.projector.position == before
     assert listed(run.reader()) == folded_by_hand(events[:there])
-    run.run(lag.SECONDS)
+    run.run(lag_day.SECONDS)
     assert run.reader() == run.truth()
 
 
 def test_a_rebuild_serves_the_old_one_and_mends_it(
-    simulated: Callable[..., lag.Simulation],
+    simulated: Callable[..., lag_day.Simulation],
 ) -> None:
     run = simulated(30, [*CRASH, (30, "rebuild")], "adds")
     seen = []
@@ -216,7 +219,7 @@ def test_a_rebuild_serves_the_old_one_and_mends_it(
     assert run.ticks[-1].events == 0
 
 
-def test_read_policies(simulated: Callable[..., lag.Simulation]) -> None:
+def test_read_policies(simulated: Callable[..., lag_day.Simulation]) -> None:
     def sees(script: Any = (), upto: int = 19) -> tuple[str, ...]:
         run = simulated(upto, script)
         return tuple(run.sees(policy) for policy in ("stream", "as is", "wait"))
@@ -272,7 +275,7 @@ def test_python_reads_what_is_shown() -> None:
     with made.simulate(19).store as store:
         order: Any = store.load(Order, "order-17")
         assert order.status == "PAID"
-    assert list(made.answers.columns) == lag._ANSWERS
+    assert list(made.answers.columns) == list(Lag._columns)
     made._answers = [{"second": 19, "answer": "PAID", "match": False}]
     assert isinstance(made.answers, pd.DataFrame)
     assert list(made.answers["answer"]) == ["PAID"]
@@ -281,7 +284,7 @@ def test_python_reads_what_is_shown() -> None:
 
 def test_the_same_seed_gives_the_same_and_another_does_not() -> None:
     one, two = Lag(at=9), Lag(at=9)
-    assert one._data != lag.payload(lag.day(8), 4, 6)
+    assert one._data != lag.payload(lag_day.day(8), 4, 6)
     assert repr(one) == repr(two)
     first, second = one._repr_mimebundle_(), two._repr_mimebundle_()
     assert first["text/html"] == second["text/html"]
@@ -348,7 +351,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]
     if NODE is None:
         pytest.skip("no node on this machine: lag.js is not compared")
     path = tmp_path_factory.mktemp("js") / "answer.mjs"
-    path.write_text(f"{lag._module()}\n{ANSWER}", encoding="utf-8")
+    path.write_text(module("lag") + ANSWER, encoding="utf-8")
     with subprocess.Popen(
         [NODE, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         encoding="utf-8",
@@ -367,14 +370,14 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]
         process.stdin.close()
 
 
-SECOND = st.integers(0, lag.SECONDS - 1)
+SECOND = st.integers(0, lag_day.SECONDS - 1)
 DOING = (
     st.tuples(SECOND, st.sampled_from(["pause", "resume", "crash", "restart", "rebuild"]))
-    | st.tuples(SECOND, st.just("write"), st.sampled_from(lag.WRITES))
-    | st.tuples(SECOND, st.just("project"), st.sampled_from(lag.PROJECTS))
+    | st.tuples(SECOND, st.just("write"), st.sampled_from(lag_day.WRITES))
+    | st.tuples(SECOND, st.just("project"), st.sampled_from(lag_day.PROJECTS))
 )
 # A crash and what follows, close together: where partial repeats are.
-TROUBLE = st.tuples(st.integers(5, 38), st.integers(1, 3), st.sampled_from(lag.PROJECTS)).map(
+TROUBLE = st.tuples(st.integers(5, 38), st.integers(1, 3), st.sampled_from(lag_day.PROJECTS)).map(
     lambda t: [(t[0], "crash"), (t[0] + t[1], "project", t[2]), (t[0] + t[1], "restart")]
 )
 
@@ -386,19 +389,19 @@ TROUBLE = st.tuples(st.integers(5, 38), st.integers(1, 3), st.sampled_from(lag.P
 )  # fmt: skip
 @given(
     script=st.lists(DOING, max_size=8), trouble=st.lists(TROUBLE, max_size=2),
-    handler=st.sampled_from(list(lag.KINDS)),
+    handler=st.sampled_from(list(lag_day.KINDS)),
 )  # fmt: skip
 def test_the_page_shows_what_the_real_projector_does(
-    ask: Callable[..., Any], the_day: lag.Day, script: Any, trouble: Any, handler: str
+    ask: Callable[..., Any], the_day: lag_day.Day, script: Any, trouble: Any, handler: str
 ) -> None:
-    script = lag.checked([*script, *(step for some in trouble for step in some)])
+    script = lag_day.checked([*script, *(step for some in trouble for step in some)])
     last = {step[0] for step in script} | {0}
-    moments = sorted({20, lag.SECONDS, *(min(max(last) + n, lag.SECONDS) for n in (1, 2))})
+    moments = sorted({20, lag_day.SECONDS, *(min(max(last) + n, lag_day.SECONDS) for n in (1, 2))})
     found = ask(
-        day=lag.payload(the_day, 4, 6), script=script, handler=handler, upto=lag.SECONDS,
+        day=lag.payload(the_day, 4, 6), script=script, handler=handler, upto=lag_day.SECONDS,
         moments=moments,
     )  # fmt: skip
-    run = lag.Simulation(the_day, script, handler)
+    run = lag_day.Simulation(the_day, script, handler)
     try:
         for place, moment in enumerate(moments):
             run.run(moment)
@@ -406,12 +409,12 @@ def test_the_page_shows_what_the_real_projector_does(
             assert found["truth"][place] == listed(run.truth())
             compared = lag.compared(run.reader(), run.truth())
             assert found["compared"][place] == [list(row) for row in compared]
-        assert found["ticks"] == [list(tick) for tick in run.run(lag.SECONDS).ticks]
+        assert found["ticks"] == [list(tick) for tick in run.run(lag_day.SECONDS).ticks]
     finally:
         run.close()
     for place, moment in [(moments.index(20), 20)]:
-        run = lag.Simulation(the_day, script, handler).run(moment)
-        paid = run.ticks[-1].head >= lag.BOB_PAYS
+        run = lag_day.Simulation(the_day, script, handler).run(moment)
+        paid = run.ticks[-1].head >= lag_day.BOB_PAYS
         seen = [run.sees(policy) if paid else None for policy in ("as is", "stream", "wait")]
         run.close()
         assert found["sees"][place] == seen

@@ -19,7 +19,7 @@ import pytest
 from esnb import ANY, EventStore, LessonClock, new_event
 from esnb.errors import ConcurrencyError, InvalidEventError
 from esnb.widgets import Race, race_outcomes
-from esnb.widgets.race import STREAM, left, schedules
+from esnb.widgets.race_runs import STREAM, left, schedules
 
 # -- the oracle --------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Widgets to look at a log with: time sliders through one aggregate and through a whole store."""
 
 from esnb.widgets.lag import Lag
-from esnb.widgets.race import Race, race_outcomes
+from esnb.widgets.race import Race
+from esnb.widgets.race_guards import race_outcomes
 from esnb.widgets.simple import StoreSlider, TimeSlider, store_slider, time_slider
 from esnb.widgets.timetravel import TimeTravel
 

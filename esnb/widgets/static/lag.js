@@ -2,6 +2,10 @@
 // front of this file, and recorded what the real projection does; see esnb/widgets/lag.py. What is
 // here counts seconds and positions, and plays recorded rows. It never applies an event.
 import { action, clamp, next, plural } from "./core.js";
+import {
+  bar, button, choice, contentOf, draw, iconButton, keepDrawn, keyList, listenKeys, make, rover,
+  speaker, suppress, widgetOf, write,
+} from "./page.js";
 
 // -- the run, without a page: tested with node against the real store and projector -----------------
 
@@ -141,34 +145,11 @@ export function doNow(script, second, what, value = null) {
     [second, what, value]];
 }
 
-// -- small helpers ----------------------------------------------------------------------------------
+// -- words ------------------------------------------------------------------------------------------
 
-const SVG = "http://www.w3.org/2000/svg";
 let counter = 0;
-function dress(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.flat().filter((c) => c !== null && c !== undefined));
-  return element;
-}
-const make = (tag, attributes = {}, ...children) =>
-  dress(document.createElement(tag), attributes, children);
-const draw = (tag, attributes = {}, ...children) =>
-  dress(document.createElementNS(SVG, tag), attributes, children);
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-const suppress = { "data-lm-suppress-shortcuts": "true" };
-
-const ICONS = {
-  start: "M5 5v14M19 5l-10 7 10 7z", back: "M15 5l-8 7 8 7", play: "M7 4l13 8-13 8z",
-  pause: "M7 5v14M17 5v14", next: "M9 5l8 7-8 7", end: "M19 5v14M5 5l10 7-10 7z",
-};
 const SIGNS = { "": "same", "+": "+ added", "~": "~ changed", "-": "− removed" };
-const CLASSES = { "": "", "+": "lg-added", "~": "lg-changed", "-": "lg-removed" };
+const CLASSES = { "": "", "+": "w-added", "~": "w-changed", "-": "w-removed" };
 const ARROWS = { growing: "↑ growing", steady: "→ steady", shrinking: "↓ shrinking" };
 const STATES = {
   "caught up": "✓ caught up", "catching up": "↗ catching up", slow: "… slow", stalled: "■ stalled",
@@ -194,20 +175,18 @@ const SETTLED = 120;
 // -- the clock: what is shown, for all views of one model ---------------------------------------------
 
 function makeClock(model) {
-  const raw = model.get("_payload");
-  const day = JSON.parse(typeof raw === "string" ? raw : new TextDecoder().decode(raw));
+  const day = contentOf(model);
   const s = {
     at: model.get("at") ?? 0, script: (model.get("script") ?? []).map((step) => [...step]),
     handler: model.get("handler"), policy: model.get("policy"), guide: model.get("guide"),
     projector: Boolean(model.get("projector")), answers: [...(model.get("_answers") ?? [])],
     playing: false, quiz: null, keys: false, spoken: "",
   };
-  const listeners = new Set();
+  const { emit, listen } = speaker();
   let run = null;
   let timer = null;
   let settling = null;
   let sent = s.at;
-  const emit = () => listeners.forEach((listener) => listener());
   const save = (name, value) => {
     model.set(name, value);
     model.save_changes();
@@ -373,11 +352,7 @@ function makeClock(model) {
   if (hidden()) ask();
   return {
     day, s, tick, pays, hidden, told, stops, act, move, operate, clear, choose, commit, goOn, leave, setTo,
-    run: () => run, emit,
-    listen: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    run: () => run, emit, listen,
     stop: () => {
       clearTimeout(timer);
       clearTimeout(settling);
@@ -391,34 +366,25 @@ function view(clock, el) {
   const { day, s } = clock;
   const id = `lag${(counter += 1)}`;
   const parts = {};
-  const button = (name, label, onclick, extra = {}, shape = null) => {
-    const made = make("button", { type: "button", ...suppress, onclick, ...extra }, shape ? "" : label);
-    if (shape) {
-      made.append(...shape.map((one) => draw("svg", { viewBox: "0 0 24 24", "aria-hidden": "true",
-        class: `lg-icon lg-icon-${one}` }, draw("path", { d: ICONS[one] }))));
-      made.setAttribute("aria-label", label);
-      made.title = label;
-    }
-    parts[name] = made;
-    return made;
+  const named = (name, label, onclick, extra = {}, icons = null) => {
+    parts[name] = icons ? iconButton(label, onclick, icons, extra) : button(label, onclick, extra);
+    return parts[name];
   };
-  const toggle = (name, label, onclick) => button(name, label, onclick, { "aria-pressed": "false" });
+  const toggle = (name, label, onclick) => named(name, label, onclick, { "aria-pressed": "false" });
   const does = (name) => () => clock.act(name);
-  const bar = (label, ...buttons) =>
-    make("div", { class: "lg-bar", role: "toolbar", "aria-label": label }, ...buttons);
 
   const transport = bar("move",
-    button("start", "begin of the day (Home)", does("start"), {}, ["start"]),
-    button("back", "one second back (left arrow)", does("back"), {}, ["back"]),
-    button("play", "play (Space)", does("play"), { "aria-pressed": "false", class: "lg-play" }, ["play", "pause"]),
-    button("next", "one second on (right arrow)", does("next"), {}, ["next"]),
-    button("end", "end of the day (End)", does("end"), {}, ["end"]));
-  const options = bar("options", button("predict", "predict p", does("predict")),
+    named("start", "begin of the day (Home)", does("start"), {}, ["start"]),
+    named("back", "one second back (left arrow)", does("back"), {}, ["back"]),
+    named("play", "play (Space)", does("play"), { "aria-pressed": "false", class: "w-play" }, ["play", "pause"]),
+    named("next", "one second on (right arrow)", does("next"), {}, ["next"]),
+    named("end", "end of the day (End)", does("end"), {}, ["end"]));
+  const options = bar("options", named("predict", "predict p", does("predict")),
     toggle("projector", "projector", () => clock.setTo("projector", !s.projector)),
     toggle("keys", "keys ?", does("keys")));
-  parts.count = make("div", { class: "lg-count", "aria-hidden": "true" });
+  parts.count = make("div", { class: "w-count", "aria-hidden": "true" });
   const top = make("div", { class: "lg-top" },
-    make("strong", { class: "lg-title" }, "Projection lag"), transport, options, parts.count);
+    make("strong", { class: "w-title" }, "Projection lag"), transport, options, parts.count);
 
   parts.svg = draw("svg", { class: "lg-chart", role: "img" });
   parts.range = make("input", { type: "range", min: 0, max: day.seconds, step: 1, ...suppress,
@@ -426,7 +392,7 @@ function view(clock, el) {
   parts.range.addEventListener("input", () => clock.move(Number(parts.range.value)));
   parts.state = make("strong", { class: "lg-state" });
   parts.gap = make("span", { class: "lg-gap" });
-  parts.why = make("span", { class: "lg-soft" });
+  parts.why = make("span", { class: "w-soft" });
   const status = make("p", { class: "lg-status" }, parts.state, parts.gap, parts.why);
 
   // Controls. A group of radio buttons is one stop of the tab key, and so is a toolbar.
@@ -434,10 +400,9 @@ function view(clock, el) {
     const group = make("fieldset", { class: `lg-radios lg-${name}` }, make("legend", {}, title));
     parts[name] = new Map();
     for (const [value, text] of choices) {
-      const input = make("input", { type: "radio", name: `${id}-${name}`, ...suppress, value });
-      input.addEventListener("change", () => onpick(value));
-      parts[name].set(value, input);
-      group.append(make("label", { class: "lg-choice" }, input, make("span", {}, text)));
+      const made = choice(`${id}-${name}`, text, () => onpick(value));
+      parts[name].set(value, made.querySelector("input"));
+      group.append(made);
     }
     return group;
   };
@@ -445,9 +410,9 @@ function view(clock, el) {
   const operator = bar("projection",
     toggle("pause", "pause projection", () => clock.operate(
       clock.tick().paused !== pending() ? "resume" : "pause")),
-    button("crash", "crash", () => clock.operate(clock.tick().crashed ? "restart" : "crash")),
-    button("rebuild", "rebuild from 0", () => clock.operate("rebuild")),
-    button("clear", "undo all", () => clock.clear()));
+    named("crash", "crash", () => clock.operate(clock.tick().crashed ? "restart" : "crash")),
+    named("rebuild", "rebuild from 0", () => clock.operate("rebuild")),
+    named("clear", "undo all", () => clock.clear()));
   /** Whether a pause or its end was asked for in this second, and will count from the next on. */
   function pending() {
     const step = s.script.find((t) => t[0] === s.at && (t[1] === "pause" || t[1] === "resume"));
@@ -461,63 +426,28 @@ function view(clock, el) {
   const policy = radios("policy", "Bob's page reads", Object.entries(POLICIES), (name) =>
     clock.setTo("policy", name));
 
-  parts.panel = make("section", { class: "lg-panel", "aria-label": "question and help" });
+  parts.panel = make("section", { class: "w-panel", "aria-label": "question and help" });
   parts.columns = ["order", "", "", "change"].map((text) => make("th", { scope: "col" }, text));
   parts.body = make("tbody");
-  parts.more = make("p", { class: "lg-soft" });
+  parts.more = make("p", { class: "w-soft" });
   parts.bob = make("p", { class: "lg-bob" });
   const table = make("table", {}, make("caption", {}, day.caption),
     make("thead", {}, make("tr", {}, ...parts.columns)), parts.body);
   parts.code = make("code");
-  const read = make("div", { class: "lg-read" }, policy, parts.bob, make("p", { class: "lg-code" }, parts.code));
+  const read = make("div", { class: "lg-read" }, policy, parts.bob, make("p", { class: "w-code" }, parts.code));
   const cards = make("div", { class: "lg-cards" }, make("div", { class: "lg-card" }, table, parts.more),
     read);
-  parts.live = make("div", { class: "lg-live", role: "status", "aria-live": "polite" });
+  parts.live = make("div", { class: "w-live", role: "status", "aria-live": "polite" });
   const root = make("section", { class: "esnb-lag", tabindex: "-1", ...suppress, "aria-label": "projection lag" },
     top, make("div", { class: "lg-plot" }, parts.svg, parts.range), status, controls, parts.panel, cards,
     parts.live);
   el.append(root);
 
   // -- keys --
-  const groups = [transport, operator, options];
-  const inside = (group) => [...group.querySelectorAll("button")].filter((b) => !b.disabled);
-  function rove(group, to) {
-    for (const one of group.querySelectorAll("button")) one.tabIndex = one === to ? 0 : -1;
-  }
-  groups.forEach((group) => {
-    rove(group, group.querySelector("button"));
-    group.addEventListener("focusin", (event) => rove(group, event.target));
-  });
-  function toNotebook() {
-    const notebook = root.closest(".jp-Notebook");
-    if (notebook) notebook.focus();
-    else document.activeElement?.blur();
-  }
-  root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    event.stopPropagation();
-    const { target, key } = event;
-    const kind = target.tagName === "INPUT" ? target.type : target.tagName;
-    if (kind === "TEXTAREA" && key !== "Escape") return;
-    if (kind === "radio" && (key.startsWith("Arrow") || key === " ")) return;
-    if (kind === "BUTTON" && (key === " " || key === "Enter")) return;
-    const vertical = key === "ArrowDown" ? 1 : key === "ArrowUp" ? -1 : 0;
-    if (vertical) {
-      event.preventDefault();
-      const group = groups.find((one) => one.contains(target));
-      if (!group) return clock.act(vertical > 0 ? "back" : "next");
-      const all = inside(group);
-      const to = all[(all.indexOf(target) + vertical + all.length) % all.length];
-      rove(group, to);
-      to.focus();
-      return;
-    }
-    const name = action(key, { shift: event.shiftKey, projector: s.projector });
-    if (!name) return;
-    event.preventDefault();
-    if (name === "leave") {
-      if (!clock.leave()) toNotebook();
-    } else clock.act(name);
+  const groups = rover([transport, operator, options]);
+  listenKeys(root, groups, {
+    action: (key, shift) => action(key, { shift, projector: s.projector }), act: clock.act,
+    leave: clock.leave, upDown: (steps) => clock.act(steps > 0 ? "back" : "next"),
   });
 
   // -- drawing --
@@ -620,22 +550,19 @@ function view(clock, el) {
     const paused = pending() ? !t.paused : t.paused;
     const atEnd = s.at >= day.seconds;
     const quizOpen = Boolean(s.quiz) && !s.quiz.committed;
-    root.classList.toggle("lg-projector", s.projector);
+    root.classList.toggle("w-projector", s.projector);
     root.classList.toggle("lg-asking", Boolean(s.quiz) || s.keys);
     write(parts.count, `${s.at} / ${day.seconds} s`);
     parts.range.value = s.at;
     parts.range.setAttribute("aria-valuetext", `second ${s.at} of ${day.seconds}, ${plural(t.events, "event")} behind, ${t.state}`);
-    parts.play.classList.toggle("lg-on", s.playing);
+    parts.play.classList.toggle("w-on", s.playing);
     for (const [name, on] of [["play", s.playing], ["projector", s.projector], ["keys", s.keys], ["pause", paused]])
       parts[name].setAttribute("aria-pressed", String(on));
     write(parts.crash, t.crashed ? "restart" : "crash");
     const off = { start: s.at === 0, back: s.at === 0, next: atEnd, end: atEnd, predict: s.at < clock.pays(),
       pause: atEnd || t.crashed, crash: atEnd || quizOpen, rebuild: atEnd || quizOpen || t.rebuild !== null, clear: !s.script.length };
     for (const [name, disabled] of Object.entries(off)) parts[name].disabled = disabled;
-    for (const group of groups) {
-      const all = inside(group);
-      if (all.length && !all.some((b) => b.tabIndex === 0)) rove(group, all[0]);
-    }
+    groups.all();
     const later = (what, now) => s.script.find((step) => step[0] === s.at && step[1] === what)?.[2] ?? now;
     for (const [name, value] of [["write", later("write", t.writes)], ["project", later("project", t.projects)],
       ["handler", s.handler], ["policy", s.policy]])
@@ -689,21 +616,16 @@ function view(clock, el) {
     if (had && s.quiz?.committed) parts.goOn.focus();
     else if (had && !key) parts.range.focus();
   }
-  const keysPanel = () => [make("dl", { class: "lg-keys" }, ...KEYS.flatMap(([key, what]) =>
-    [make("dt", {}, key), make("dd", {}, what)]))];
+  const keysPanel = () => [keyList(KEYS)];
   function quizPanel() {
     const q = s.quiz;
     if (!q.committed) {
       const group = make("fieldset", {}, make("legend", {}, `Bob has paid (position ${day.token}), and refreshes his page, which reads “${POLICIES[s.policy]}”. What does he see?`));
       const list = make("div", { class: "lg-answers" });
-      for (const option of OPTIONS) {
-        const input = make("input", { type: "radio", name: `${id}-answer`, value: option, ...suppress });
-        input.checked = q.answer === option;
-        input.addEventListener("change", () => clock.choose(option));
-        list.append(make("label", { class: "lg-choice" }, input, make("span", {}, option)));
-      }
+      list.append(...OPTIONS.map((option) =>
+        choice(`${id}-answer`, option, () => clock.choose(option), q.answer === option)));
       group.append(list);
-      return [group, make("div", { class: "lg-bar" }, button("commit", "commit (p)", () => clock.commit()))];
+      return [group, make("div", { class: "w-bar" }, named("commit", "commit (p)", () => clock.commit()))];
     }
     const box = make("textarea", { rows: 1, ...suppress, "aria-label": "why?", placeholder: "Why?" });
     box.value = q.why;
@@ -712,8 +634,8 @@ function view(clock, el) {
     });
     const match = q.answer === q.actual;
     return [make("p", {}, "your answer: ", make("strong", {}, q.answer), " · he sees: ", make("strong", {}, q.actual),
-      match ? " · ✓ match" : " · ≠ different"), make("p", { class: "lg-soft" }, explain(q)),
-    make("div", { class: "lg-bar lg-whybar" }, box, button("goOn", "go on (p)", () => clock.goOn()))];
+      match ? " · ✓ match" : " · ≠ different"), make("p", { class: "w-soft" }, explain(q)),
+    make("div", { class: "w-bar lg-whybar" }, box, named("goOn", "go on (p)", () => clock.goOn()))];
   }
   function explain(q) {
     const t = clock.run().ticks[q.second];
@@ -724,33 +646,8 @@ function view(clock, el) {
     return `The payment is position ${day.token} of the log. The read model is at ${t.checkpoint}, ${seconds(t)} behind. Nothing is lost; the page is early.`;
   }
 
-  // -- life --
-  let frame = 0;
-  const schedule = () => {
-    if (!frame) frame = requestAnimationFrame(() => {
-      frame = 0;
-      update();
-    });
-  };
-  const silent = clock.listen(schedule);
-  const resized = new ResizeObserver(schedule);
-  resized.observe(parts.svg);
-  update();
-  return () => {
-    silent();
-    resized.disconnect();
-    cancelAnimationFrame(frame);
-  };
+  return keepDrawn(clock.listen, update, parts.svg);
 }
 
-const widget = () => {
-  let clock = null;
-  return {
-    initialize({ model }) {
-      clock = makeClock(model);
-      return () => clock.stop();
-    },
-    render: ({ el }) => view(clock, el),
-  };
-};
+const widget = widgetOf(makeClock, view);
 export default widget;

@@ -1,6 +1,10 @@
 // The view of Race: who moves next. Every step was really taken by the store, in Python, and came
 // with the page; here is only what the reader chose. Python puts core.js in front of this file.
-import { clamp, plural } from "./core.js";
+import { plural } from "./core.js";
+import {
+  bar, button, choice, contentOf, copy, cross, keepDrawn, keyList, listenKeys, make, rover, speaker,
+  suppress, symbol, widgetOf, write,
+} from "./page.js";
 
 const TRIES = ["append", "write", "conflict", "raise"];
 const CHECK = { on: "expected version", off: "no check" };
@@ -33,8 +37,7 @@ export function raceAction(key, projector = false) {
 
 /** The race of one model: what is chosen, predicted and shown; any number of views listen. */
 export function makeRace(model) {
-  const raw = model.get("_payload");
-  const payload = JSON.parse(typeof raw === "string" ? raw : new TextDecoder().decode(raw));
+  const payload = contentOf(model);
   const s = {
     plan: movesOf(model.get("schedule") ?? ""), at: 0, guard: model.get("guard") ?? true,
     predict: model.get("predict") ?? true, projector: Boolean(model.get("projector")),
@@ -42,10 +45,9 @@ export function makeRace(model) {
     problem: "",
   };
   const seen = new Set(s.answers.map((row) => `${row.guard}:${row.schedule}`));
-  const listeners = new Set();
+  const { emit, listen } = speaker();
   let sent = s.plan.join("");
 
-  const emit = () => listeners.forEach((listener) => listener());
   const mode = () => (s.guard ? "on" : "off");
   const path = (n = s.at) => s.plan.slice(0, n).join("");
   const node = (where = path(), key = mode()) => payload.guards[key][where];
@@ -276,10 +278,7 @@ export function makeRace(model) {
       model.save_changes();
       emit();
     },
-    listen: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    listen,
   };
 }
 
@@ -290,60 +289,26 @@ let views = 0;
 function raceView(race, el) {
   const { payload, s } = race;
   const id = `rc${(views += 1)}`;
-  const suppress = { "data-lm-suppress-shortcuts": "true" };
   const letters = ["A", "B"];
   const titles = payload.names.map(race.shown);
-  const SPACE = "http://www.w3.org/2000/svg";
-
-  function make(name, attributes = {}, ...children) {
-    return dress(document.createElement(name), attributes, children);
-  }
-  const draw = (name, attributes = {}, ...children) =>
-    dress(document.createElementNS(SPACE, name), attributes, children);
-  function dress(element, attributes, children) {
-    for (const [name, value] of Object.entries(attributes)) {
-      if (value === null || value === undefined || value === false) continue;
-      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else element.setAttribute(name, value === true ? "" : value);
-    }
-    element.append(...children.flat().filter((c) => c !== null && c !== undefined));
-    return element;
-  }
-  const write = (element, text) => {
-    if (element.textContent !== text) element.textContent = text;
-  };
-  const button = (label, onclick, extra = {}) =>
-    make("button", { type: "button", ...suppress, onclick, ...extra }, label);
-  /** An event type as the course draws it everywhere: shape, hue and two letters. */
-  function symbol(type) {
-    const shape = type.points ? draw("polygon", { points: type.points }) : draw("circle", { cx: 12, cy: 12, r: 10.5 });
-    dress(shape, { fill: type.hue, class: "rc-shape" }, []);
-    return draw("svg", { viewBox: "0 0 24 24", class: "rc-symbol", role: "img", "aria-label": type.name },
-      draw("title", {}, type.name), shape,
-      draw("text", { x: 12, y: type.y, fill: type.ink, class: "rc-letters" }, type.code));
-  }
-  const cross = () => draw("svg", { viewBox: "0 0 24 24", class: "rc-cross", "aria-hidden": "true" },
-    draw("path", { class: "rc-edge", d: "M4 4L20 20M20 4L4 20" }), draw("path", { d: "M4 4L20 20M20 4L4 20" }));
 
   // -- the parts --
 
-  const count = make("div", { class: "rc-count", "aria-hidden": "true" });
-  const head = make("div", { class: "rc-head" },
-    make("div", { class: "rc-title" }, make("strong", {}, payload.title), ` ${payload.stream}`), count);
+  const count = make("div", { class: "w-count", "aria-hidden": "true" });
+  const head = make("div", { class: "w-head" },
+    make("div", { class: "w-title" }, make("strong", {}, payload.title), ` ${payload.stream}`), count);
   const movers = letters.map((letter) => button("", () => race.act(letter), { class: "rc-mover" }));
   const undo = button("step back", () => race.act("back"), { title: "step back (left arrow)" });
   const again = button("start again", () => race.act("start"), { title: "start again (Home)" });
   const forth = button("next step", () => race.act("next"), { title: "next step of the schedule (right arrow)" });
-  const moves = make("div", { class: "rc-bar", role: "toolbar", "aria-label": "who moves next" },
-    ...movers, undo, forth, again);
+  const moves = bar("who moves next", ...movers, undo, forth, again);
   const guard = button("guard", () => race.act("guard"), { class: "rc-toggle" });
-  const guardText = make("span", { class: "rc-soft", id: `${id}-guard` });
+  const guardText = make("span", { class: "w-soft", id: `${id}-guard` });
   guard.setAttribute("aria-describedby", `${id}-guard`);
   const every = button("all 20 schedules", () => race.act("schedules"), { class: "rc-toggle" });
   const projector = button("projector", () => race.setProjector(!s.projector), { class: "rc-toggle" });
   const keys = button("keys ?", () => race.act("keys"), { class: "rc-toggle" });
-  const options = make("div", { class: "rc-bar", role: "toolbar", "aria-label": "options" },
-    guard, guardText, make("span", { class: "rc-gap" }), every, projector, keys);
+  const options = bar("options", guard, guardText, make("span", { class: "rc-gap" }), every, projector, keys);
   const plan = make("div", { class: "rc-plan" });
   const body = make("tbody");
   const scroller = make("div", { class: "rc-scroll", tabindex: "0", role: "region", ...suppress,
@@ -354,12 +319,12 @@ function raceView(race, el) {
     make("th", { scope: "col", class: "rc-stream" }, "stream"),
     make("th", { scope: "col" }, `${titles[1]} (B)`))), body));
   const say = make("p", { class: "rc-say", role: "status", "aria-live": "polite" });
-  const panel = make("div", { class: "rc-panel" });
+  const panel = make("div", { class: "w-panel" });
   const invariant = make("p", { class: "rc-invariant" });
   const code = make("code");
-  const copied = button("copy", () => copy(), { class: "rc-copy", "aria-label": "copy the line of code" });
+  const copied = button("copy", () => copy(copied, code.textContent), { class: "rc-copy", "aria-label": "copy the line of code" });
   const foot = make("div", { class: "rc-foot" }, invariant,
-    make("div", { class: "rc-code" }, make("span", { class: "rc-soft" }, "code"), code, copied));
+    make("div", { class: "w-code" }, make("span", { class: "w-soft" }, "code"), code, copied));
   const root = make("div", { class: "esnb-race", role: "group", tabindex: "-1", ...suppress,
     "aria-label": `race: ${titles.join(" and ")}, ${payload.lamps}` },
   head, moves, options, plan, scroller, say, panel, foot);
@@ -367,71 +332,11 @@ function raceView(race, el) {
 
   // -- keys --
 
-  const groups = [moves, options, panel];
-  const inside = (group) => [...group.querySelectorAll("button")].filter((b) => b.offsetParent);
-  function rove(group, wanted = null) {
-    const all = inside(group);
-    const current = wanted ?? all.find((b) => b.tabIndex === 0) ?? all[0];
-    for (const b of all) b.tabIndex = b === current ? 0 : -1;
-  }
-  root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    event.stopPropagation();
-    const { target, key } = event;
-    const kind = target.tagName === "INPUT" ? target.type : target.tagName;
-    if (key === "Escape") {
-      event.preventDefault();
-      if (!race.leave()) toNotebook();
-      else if (!root.contains(document.activeElement)) root.focus({ preventScroll: true });
-      return;
-    }
-    if (kind === "text" || kind === "TEXTAREA") return;
-    if (kind === "radio" && (key.startsWith("Arrow") || key === " ")) return;
-    if (kind === "radio" && key === "Enter") {
-      event.preventDefault();
-      race.commit();
-      return;
-    }
-    if (kind === "BUTTON" && (key === " " || key === "Enter")) return;
-    const vertical = key === "ArrowDown" ? 1 : key === "ArrowUp" ? -1 : 0;
-    if (vertical) {
-      event.preventDefault();
-      const group = groups.find((g) => g.contains(target));
-      if (group && kind === "BUTTON") {
-        const all = inside(group);
-        const to = all[(all.indexOf(target) + vertical + all.length) % all.length];
-        rove(group, to);
-        to.focus();
-      } else scroller.scrollBy(0, 40 * vertical);
-      return;
-    }
-    const name = raceAction(key, s.projector);
-    if (!name) return;
-    event.preventDefault();
-    race.act(name);
+  const groups = rover([moves, options, panel]);
+  listenKeys(root, groups, {
+    action: (key) => raceAction(key, s.projector), act: race.act, leave: race.leave,
+    upDown: (steps) => scroller.scrollBy(0, 40 * steps),
   });
-  /** Give the focus back to the cell, so that the notebook's own keys work again. */
-  function toNotebook() {
-    const outside = root.closest(".jp-Cell")?.closest(".jp-Notebook") ?? root.parentElement?.closest("[tabindex]");
-    document.activeElement?.blur();
-    outside?.focus();
-  }
-  async function copy() {
-    let done = true;
-    try {
-      await navigator.clipboard.writeText(code.textContent);
-    } catch {
-      const area = make("textarea", { class: "rc-hidden", ...suppress });
-      area.value = code.textContent;
-      root.append(area);
-      area.select();
-      done = document.execCommand("copy");
-      area.remove();
-      copied.focus();
-    }
-    write(copied, done ? "copied" : "select and copy");
-    setTimeout(() => write(copied, "copy"), 1500);
-  }
 
   // -- the picture: a row a step, time downwards --
 
@@ -484,13 +389,10 @@ function raceView(race, el) {
 
   function gatePanel() {
     const asked = race.gate();
-    const choices = asked.choices.map((text, k) => {
-      const input = make("input", { type: "radio", name: `${id}-choice`, ...suppress, value: text });
-      input.addEventListener("change", () => race.choose(text));
-      return make("label", { class: "rc-choice", key: k }, input, make("span", {}, text));
-    });
-    return [make("fieldset", {}, make("legend", {}, `Predict: ${asked.question}`), ...choices),
-      make("div", { class: "rc-bar" },
+    const choices = asked.choices.map((text) => choice(`${id}-choice`, text, () => race.choose(text)));
+    const onkeydown = ({ key }) => key === "Enter" && race.commit();
+    return [make("fieldset", { onkeydown }, make("legend", {}, `Predict: ${asked.question}`), ...choices),
+      make("div", { class: "w-bar" },
         button("commit (p)", () => race.commit(), { class: "rc-commit", "aria-disabled": "true" }),
         button("not yet (Esc)", () => race.leave()))];
   }
@@ -508,7 +410,7 @@ function raceView(race, el) {
       (t) => make("th", { scope: "col" }, t)))), make("tbody", {}, make("tr", {},
       make("th", { scope: "row" }, question), make("td", {}, answer), make("td", {}, actual),
       make("td", { class: "rc-verdict" }, match ? "✓ match" : "≠ different")))),
-    make("div", { class: "rc-bar rc-after" }, why,
+    make("div", { class: "w-bar rc-after" }, why,
       button("continue (p)", () => race.goOn(), { class: "rc-goon" }))];
   }
   function conflictCard() {
@@ -521,7 +423,7 @@ function raceView(race, el) {
         ...fact("found version", String(step.actual), " what is there now"),
         ...fact("came in between", (step.between ?? []).join("; "), "")),
       make("p", {}, `Nothing of ${who}'s was stored. What now?`),
-      make("div", { class: "rc-bar" }, ...race.options().filter(([move]) => move[0] === step.move[0]).map(
+      make("div", { class: "w-bar" }, ...race.options().filter(([move]) => move[0] === step.move[0]).map(
         ([move, name]) => button(name, () => race.take(move)))));
   }
   function schedulesPanel() {
@@ -531,7 +433,7 @@ function raceView(race, el) {
         if (event.key === "Enter") race.guess(box.value);
       });
       return [make("label", { for: `${id}-guess`, class: "rc-ask" }, `Predict: ${race.countQuestion()} `),
-        make("div", { class: "rc-bar" }, box, button("commit", () => race.guess(box.value), { class: "rc-commit" }),
+        make("div", { class: "w-bar" }, box, button("commit", () => race.guess(box.value), { class: "rc-commit" }),
           button("not yet (Esc)", () => race.leave()))];
     }
     const column = s.guard ? 1 : 2;
@@ -546,14 +448,13 @@ function raceView(race, el) {
         chip.append(make("span", { class: "rc-order" }, schedule),
           line[column] === "conflict" ? cross() : make("span", { class: "rc-sign", "aria-hidden": "true" }, line[column] === "clean" ? "✓" : "+1"),
           make("span", {}, line[column]),
-          make("span", { class: "rc-hidden" }, s.guard ? `, without the guard ${off}` : `, with the guard ${on}`));
+          make("span", { class: "w-live" }, s.guard ? `, without the guard ${off}` : `, with the guard ${on}`));
         return chip;
       })),
       make("p", {}, `With the guard: ${tally(1, ["clean", "conflict", "oversold"])}. Without: ${
         tally(2, ["clean", "oversold"])}.`)];
   }
-  const keysPanel = () => [make("h3", {}, "Keys"), make("dl", { class: "rc-keys" },
-    ...RACE_KEYS.flatMap(([key, text]) => [make("dt", {}, key), make("dd", {}, text)]))];
+  const keysPanel = () => [make("h3", {}, "Keys"), keyList(RACE_KEYS)];
 
   let built = "";
   function fillPanel() {
@@ -588,7 +489,7 @@ function raceView(race, el) {
   }
 
   function update() {
-    root.classList.toggle("rc-projector", s.projector);
+    root.classList.toggle("w-projector", s.projector);
     root.classList.toggle("rc-asking", Boolean(s.gate));
     const node = race.node();
     write(count, `step ${s.at}`);
@@ -606,7 +507,7 @@ function raceView(race, el) {
     every.setAttribute("aria-pressed", String(s.panel === "schedules"));
     projector.setAttribute("aria-pressed", String(s.projector));
     keys.setAttribute("aria-pressed", String(s.panel === "keys"));
-    plan.replaceChildren(make("span", { class: "rc-soft" }, "schedule "), make("b", {}, race.path() || "none yet"),
+    plan.replaceChildren(make("span", { class: "w-soft" }, "schedule "), make("b", {}, race.path() || "none yet"),
       ...(s.at < s.plan.length ? [make("span", { class: "rc-later" }, ` ${s.plan.slice(s.at).join("")}`)] : []));
     picture();
     fillPanel();
@@ -614,34 +515,15 @@ function raceView(race, el) {
       : node.say));
     const holds = node.sold <= payload.pieces;
     root.classList.toggle("rc-broken", !holds);
-    invariant.replaceChildren(make("span", { class: "rc-soft" }, "rule: sold ≤ received  "),
+    invariant.replaceChildren(make("span", { class: "w-soft" }, "rule: sold ≤ received  "),
       make("b", {}, `${node.sold} ${holds ? "≤" : "≰"} ${payload.pieces} `),
       make("strong", {}, holds ? "holds" : `BROKEN: ${plural(node.sold - payload.pieces, "lamp")} too many`));
     write(code, s.gate ? race.gate().code : node.code);
-    groups.forEach((group) => rove(group));
+    groups.all();
   }
 
-  let frame = 0;
-  const silent = race.listen(() => {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      update();
-    });
-  });
-  update();
-  return () => {
-    silent();
-    cancelAnimationFrame(frame);
-  };
+  return keepDrawn(race.listen, update);
 }
 
-const widget = () => {
-  let race = null;
-  return {
-    initialize({ model }) {
-      race = makeRace(model);
-    },
-    render: ({ el }) => raceView(race, el),
-  };
-};
+const widget = widgetOf(makeRace, raceView);
 export default widget;
