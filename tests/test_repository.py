@@ -37,7 +37,7 @@ FLOORS = {
     "delivery": 3, "watching": 3, "search": 3,
     "shop": 4, "flights": 4, "kafka": 4,
     "figures": 5, "widgets": 5, "exercises": 5,
-    "interchange": 6,
+    "interchange": 6, "capture": 6,
 }  # fmt: skip
 
 CONDA_NAMES = {
