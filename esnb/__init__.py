@@ -33,7 +33,8 @@ from esnb.errors import (
     UpcastError,
 )
 from esnb.events import Event, new_event
-from esnb.projections import Lag, Projection, Projector, handles, reacts_to
+from esnb.projections import Lag, Projection, handles, reacts_to
+from esnb.projector import Projector
 from esnb.search import SearchProjection, SearchProjector
 from esnb.store import ANY, Appended, EventStore
 from esnb.testing import given

@@ -26,7 +26,8 @@ import orjson
 from esnb.clock import SystemClock, utc
 from esnb.errors import EsnbError, InvalidEventError, LagTimeoutError, QueryError
 from esnb.events import Event, load_json
-from esnb.projections import Projection, Projector
+from esnb.projections import Projection
+from esnb.projector import Projector
 from esnb.reading import Reader
 
 _FIELDS = (

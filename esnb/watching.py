@@ -16,7 +16,8 @@ import pandas as pd
 
 from esnb.errors import InvalidEventError
 from esnb.events import Event
-from esnb.projections import Lag, Projection, Projector
+from esnb.projections import Lag, Projection
+from esnb.projector import Projector
 from esnb.reading import Reader
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,18 @@ def run_threads(count: int, work: Callable[[int], None]) -> None:
         thread.join()
     if failures:
         raise failures[0]
+
+
+class CrashError(BaseException):
+    """As a signal would: no except clause of the package may swallow it."""
+
+
+@contextmanager
+def dying(cursor: Any) -> Iterator[None]:
+    """A transaction that does all its work, and dies before the commit."""
+    cursor.execute("begin")
+    try:
+        yield
+        raise CrashError
+    finally:
+        cursor.execute("rollback")

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import esnb.projections
 from esnb import (
     ANY,
     Batch,
@@ -34,6 +33,7 @@ from esnb import (
 )
 from esnb.delivery import CONSUMERS, FAULTS, KnowsIdsTogether, OrderedInbox
 from esnb.shop.projections import Inventory, OrderSummary
+from tests.support import CrashError, dying
 
 CHANCES = st.fixed_dictionaries(
     {name: st.sampled_from([0.0, 0.2, 0.6]) for name in ("duplicate", "reorder", "delay", "crash")}
@@ -194,10 +194,6 @@ def test_a_reader_s_own_consumer_and_faults(store):
     assert "crash before" in card["smallest"][0]
 
 
-class CrashError(BaseException):
-    """As a signal would: no except clause of the package may swallow it."""
-
-
 @settings(max_examples=12)
 @given(chances=CHANCES, seed=st.integers(0, 10**6))
 def test_a_projector_in_a_file_survives_what_the_ordered_inbox_survives(
@@ -208,20 +204,15 @@ def test_a_projector_in_a_file_survives_what_the_ordered_inbox_survives(
     with EventStore(clock=LessonClock()) as store:
         shop.first_orders(store)
         projector = Projector(store, OrderSummary, path)
-        last_id = esnb.projections._Inbox.last_id
         for batch in Transport(store, **chances, seed=seed):
             with pytest.MonkeyPatch.context() as patch:
                 if batch.crash == "before position":
                     # The read model of this batch is written, in a transaction that dies now.
-                    def crash(*_: object) -> None:
-                        raise CrashError
-
-                    patch.setattr(esnb.projections._Inbox, "last_id", crash)
+                    patch.setattr("esnb.projector.transaction", dying)
                 try:
                     projector.deliver(batch.events)
                 except CrashError:
                     assert batch.crash == "before position"
-            assert esnb.projections._Inbox.last_id is last_id
             if batch.crash:
                 projector.close()
                 projector = Projector(store, OrderSummary, path)

@@ -22,7 +22,7 @@ from esnb import (
     shop,
 )
 from esnb.shop.projections import OrderSummary
-from tests.support import seen
+from tests.support import CrashError, dying, seen
 
 client = pytest.importorskip("confluent_kafka", reason="the extra 'kafka' is not installed")
 
@@ -171,10 +171,6 @@ def test_a_restart_goes_on_at_the_offsets_stored_with_the_read_model(store, publ
     assert rows(consumer.projector) == truth(store)
 
 
-class CrashError(BaseException):
-    """As a signal would: no except clause of the package may swallow it."""
-
-
 @pytest.mark.parametrize("where", ["before the inbox", "between inbox and read model", "position"])
 def test_a_crash_anywhere_loses_nothing_and_doubles_nothing(store, publisher, connect, where):
     """The offsets move with what arrived: in one transaction, or not at all."""
@@ -189,9 +185,9 @@ def test_a_crash_anywhere_loses_nothing_and_doubles_nothing(store, publisher, co
                     raise CrashError
 
                 patch.setattr(*{
-                    "before the inbox": ("esnb.projections._inbox_row", crash),
-                    "between inbox and read model": ("esnb.projections.Projector._run", crash),
-                    "position": ("esnb.projections._Inbox.last_id", crash),
+                    "before the inbox": ("esnb.readdb.inbox_row", crash),
+                    "between inbox and read model": ("esnb.projector.Projector._run", crash),
+                    "position": ("esnb.projector.transaction", dying),
                 }[where])  # fmt: skip
             try:
                 consumer.poll(0.3, limit=rng.randrange(1, 12))

@@ -40,7 +40,7 @@ from esnb import (
 )
 from esnb.errors import AppendOnlyError
 from esnb.shop.projections import Analytics, Inventory, OrderSummary
-from tests.support import ROOT, TEXT, run_threads
+from tests.support import ROOT, TEXT, CrashError, dying, run_threads
 
 # -- two declarations of one read model, and a third definition that shares nothing with them ----
 
@@ -248,7 +248,7 @@ for turn in range(rounds):
             projector.deliver(chance.sample(waiting[:6], min(4, len(waiting))))
             if projector.position == len(events):
                 # Begin again, so that there is always work to be killed in.
-                cursor = projector._cursor(projector._build)
+                cursor = projector._db.cursor(projector._build)
                 cursor.execute("begin; delete from totals; delete from kinds; "
                                "update esnb.checkpoint set position = 0, event_id = null; commit")
                 projector._read_checkpoint()
@@ -282,20 +282,20 @@ def test_kill_9_leaves_a_read_model_that_fits_its_position(tmp_path, kind):
     assert int(run.stdout) > 1  # the kills struck at different places; on a busy machine at few
 
 
-def test_a_failure_between_read_model_and_position_leaves_both(monkeypatch):
-    """The batch is written, then the position cannot be: nothing of the batch may stay."""
+@BOTH
+def test_a_crash_before_the_commit_leaves_neither_read_model_nor_position(kind, monkeypatch):
+    """The batch is written and the position is moved: nothing of either may stay."""
     with log_of(some(6)) as store:
-        projector = Projector(store, Totals)
+        projector = Projector(store, kind)
         projector.catch_up(limit=2)
-
-        def crash(*_: object) -> None:
-            raise KeyboardInterrupt
-
         with monkeypatch.context() as patch:
-            patch.setattr("esnb.projections._Batch.last_id", crash)
-            with pytest.raises(KeyboardInterrupt):
+            patch.setattr("esnb.projector.transaction", dying)
+            with pytest.raises(CrashError):
                 projector.catch_up()
+            with pytest.raises(CrashError):
+                projector.deliver(list(store.read_all()))
         assert (projector.position, found(projector)) == (2, wanted(store.read_all(limit=2)))
+        assert projector.sql("select position from esnb.checkpoint").fetchall() == [(2,)]
         projector.catch_up()
         assert found(projector) == wanted(store.read_all())
 
@@ -539,7 +539,7 @@ def test_damage_that_shows_only_later_names_no_event_and_rebuild_mends_it():
             raise duckdb.IOException("Corrupt database file: computed checksum 1")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("esnb.projections._Batch.into", damaged)
+            patch.setattr("esnb.batches.Batch.into", damaged)
             with pytest.raises(StoreCorruptError, match=r"rebuild\(\) puts it aside"):
                 projector.catch_up()
         assert projector.rebuild() == 9
@@ -1047,7 +1047,7 @@ def test_quotes_and_unicode_in_ids_and_data_come_through(kind, text, name):
 
 
 def test_a_long_log_is_read_in_batches(monkeypatch):
-    monkeypatch.setattr("esnb.projections.BATCH", 7)
+    monkeypatch.setattr("esnb.projector.BATCH", 7)
     rng = random.Random(3)
     with log_of([(rng.choice("abc"), rng.randrange(9), "x") for _ in range(50)]) as store:
         for kind in (Totals, TotalsByHand):

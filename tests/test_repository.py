@@ -35,6 +35,7 @@ FLOORS = {
     "upcasting": 2, "conditions": 2, "engine": 2, "frames": 2, "reading": 2, "store": 2,
     "aggregates": 3, "projections": 3, "timetravel": 3, "commands": 3, "testing": 3,
     "delivery": 3, "watching": 3, "search": 3,
+    "following": 3, "batches": 3, "readdb": 3, "projector": 3,
     "shop": 4, "flights": 4, "kafka": 4,
     "figures": 5, "widgets": 5, "exercises": 5,
     "interchange": 6, "capture": 6,

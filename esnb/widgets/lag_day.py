@@ -20,7 +20,8 @@ from esnb.aggregates import replay
 from esnb.clock import LessonClock, utc
 from esnb.errors import InvalidEventError, RejectedError
 from esnb.events import Event, new_event
-from esnb.projections import Projection, Projector, handles
+from esnb.projections import Projection, handles
+from esnb.projector import Projector
 from esnb.shop import CATALOGUE, Order, item
 from esnb.store import EventStore
 
@@ -130,7 +131,7 @@ class DayProjector(Projector):
             raise _Crash
         cursor.execute(
             "update esnb.checkpoint set position = ?, event_id = ?",
-            [events.last, events.last_id(cursor)],
+            [events.last, events.last_id()],
         )
         self._position = events.last
 
