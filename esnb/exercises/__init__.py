@@ -111,10 +111,10 @@ def _checked(exercise: Exercise, answer: Any) -> Feedback:
         return _not_quite(exercise, done, "error", (error, *where))
     following = next_after(exercise)
     link = Link(following.heading, "#" + following.exercise_link.partition("#")[2]) if following \
-        else Link(exercise.idea.text, exercise.idea.address)  # fmt: skip
+        else exercise.idea  # fmt: skip
     return Feedback(
         exercise.id, RIGHT, exercise.right, points=1.0,
-        links=(("Next:" if following else "The chapter:", link),),
+        links=(("Next:" if following else "Back to", link),),
     )  # fmt: skip
 
 

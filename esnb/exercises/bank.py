@@ -68,7 +68,8 @@ class Exercise:
     @property
     def idea(self) -> Link:
         """The section to go back to, as seen from an exercise."""
-        return Link(f"{self.chapter[:2]}, {self.section}", f"../{self.chapter_link}")
+        number = self.chapter.partition("_")[0]
+        return Link(f"chapter {number}, {self.section}", f"../{self.chapter_link}")
 
 
 class Chapter:

@@ -87,7 +87,7 @@ def _the_number_to_state(answer: Any, trial: Trial) -> None:
     if afterwards != version:
         key = {8: "append-counts-once"}
         trial.fail(key.get(afterwards, "other"), given=seen, when="two events in one append",
-                   got=f"the version is {version}", wanted=f"you said {afterwards}")  # fmt: skip
+                   got=f"you said {afterwards}", wanted=f"version {version}")  # fmt: skip
 
 
 @chapter.exercise(
@@ -139,8 +139,8 @@ def _the_retry(answer: Any, trial: Trial) -> None:
         busy = BusyStore(store, rivals)
         given = f"{lamps} lamp{'s' * (lamps != 1)} on the shelf"
         when = (
-            f"ben buys; {len(rivals)} other{'s' * (len(rivals) != 1)} slip in, one before each "
-            "of his appends" if rivals else "ben buys, and nobody else"
+            f"ben buys, and before his first {len(rivals)} append{'s' * (len(rivals) != 1)} "
+            "somebody else is faster" if rivals else "ben buys, and nobody else"
         )  # fmt: skip
         came = attempt(partial(answer, busy, "ben"))
         facts: dict[str, Any] = {
@@ -304,8 +304,8 @@ def buy_over_a_bad_line(store, buyer):
     mistakes={
         "new-fact-each-time": "Each round made a new sale, so the customer paid more than once. "
         "Make the event before the loop, and repeat *that* one.",
-        "gives-up": "The line was dead before anything was stored, and there was no second try. "
-        "Without an answer you do not know: ask again.",
+        "gives-up": "No answer came, and there was no second try. You do not know "
+        "whether it is stored: ask again.",
         "nothing-sold": "The line was good, and nothing was sold.",
         "wrong-buyer": "Something was sold, to somebody else than the buyer.",
     },

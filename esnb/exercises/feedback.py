@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -130,8 +131,11 @@ def is_graded() -> bool:
 
 
 def _code(text: str) -> str:
-    """Escape a text; what stands between backticks becomes code."""
+    """Escape a text; what stands between backticks becomes code, between stars emphasised."""
     parts = html.escape(text).split("`")
     if len(parts) % 2 == 0:  # an odd backtick: leave them all as they are
         return "`".join(parts)
-    return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))
+    return "".join(
+        f"<code>{part}</code>" if n % 2 else re.sub(r"\*(\w[^*]*)\*", r"<em>\1</em>", part)
+        for n, part in enumerate(parts)
+    )

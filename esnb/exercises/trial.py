@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
+from textwrap import wrap
 from typing import Any, NoReturn
 
 import pandas as pd
@@ -99,7 +100,10 @@ class Trial:
         """
         if difference is _NOTHING and got is not _NOTHING and wanted is not _NOTHING:
             difference = first_difference(wanted, got) or _NOTHING
+        # An error and its line are what to look at first.
+        first = {name: more.pop(name) for name in ("error", "your_line") if name in more}
         rows = {
+            **{title.replace("_", " "): value for title, value in first.items()},
             "given": given, "when": when, "came back": got, "wanted": wanted,
             "first difference": difference,
             **{title.replace("_", " "): value for title, value in more.items()},
@@ -115,12 +119,12 @@ class Trial:
     def function(self, answer: Any, call: str) -> None:
         """Fail unless the answer can be called; `call` shows how: `buy(store, buyer)`."""
         if not callable(answer):
-            self.fail("wrong-kind", got=answer, wanted=f"a function, called as {call}")
+            self.fail("wrong-kind", got=f"{answer!r:.200}", wanted=f"a function, called as {call}")
 
     def kind(self, answer: Any, kinds: type | tuple[type, ...], words: str) -> None:
         """Fail unless the answer is of a kind; `words` say which: "a list of positions"."""
         if not isinstance(answer, kinds):
-            self.fail("wrong-kind", got=answer, wanted=words)
+            self.fail("wrong-kind", got=f"{answer!r:.200}", wanted=words)
 
     def call(self, function: Callable[..., Any], *arguments: Any, given: Any = _NOTHING) -> Any:
         """Call the learner's function; an error in it is a failure that shows `given`."""
@@ -294,15 +298,13 @@ def first_difference(wanted: Any, got: Any) -> str:
     """Where two values part, in words; empty if they do not, or if that would say no more."""
     if isinstance(wanted, dict) and isinstance(got, dict):
         diff = diff_states(wanted, got)
-        for path in diff.paths:
-            if path in diff.changed:
-                before, after = diff.changed[path]
-                if same(before, after):
-                    continue
+        for path, (before, after) in diff.changed.items():
+            if not same(before, after):
                 return f"{path}: {before!r:.60} wanted, {after!r:.60} came back"
-            if path in diff.removed:
-                return f"{path}: {diff.removed[path]!r:.60} is missing"
-            return f"{path}: {diff.added[path]!r:.60} was not wanted"
+        for path, value in diff.removed.items():
+            return f"{path}: {value!r:.60} is missing"
+        for path, value in diff.added.items():
+            return f"{path}: {value!r:.60} was not wanted"
     if isinstance(wanted, list | tuple) and isinstance(got, list | tuple):
         for number, (want, have) in enumerate(zip(wanted, got, strict=False), start=1):
             if not same(want, have):
@@ -329,6 +331,8 @@ def shown(value: Any) -> list[str]:
         lines = [_line(value)]
     if len(lines) > ROWS:
         lines = [*lines[: ROWS - 1], f"... and {len(lines) - ROWS + 1} more"]
+    if len(lines) == 1:  # a sentence, such as the text of an error
+        return wrap(lines[0], WIDTH, max_lines=4, placeholder=" ...") or [""]
     return [line if len(line) <= WIDTH else line[: WIDTH - 3] + "..." for line in lines]
 
 
