@@ -24,7 +24,7 @@ from esnb.errors import (
     StoreFullError,
 )
 from esnb.events import Event, load_json, new_event
-from esnb.reading import Reader
+from esnb.reading import Reader, SnapshotRow
 from esnb.store import Appended, EventStore
 
 _BOOK = "_book"
@@ -114,6 +114,15 @@ class Aggregate:
             setattr(self, name, value)
         return self
 
+    @classmethod
+    def upcast_state(cls, state: dict[str, Any], state_version: int) -> dict[str, Any] | None:
+        """The state of a snapshot of an older `state_version`, in today's shape.
+
+        None, which is the default, when it cannot be known from the old state: then the snapshot is
+        discarded and the events are replayed. Whatever a field was not recorded for, replay knows.
+        """
+        return None
+
     # -- what it offers --------------------------------------------------------------------
 
     def record(
@@ -194,25 +203,26 @@ class Aggregate:
         if cls.snapshot_every is not None and until is None:
             self, note = cls._from_snapshot(reader, aggregate_id, upto)
         start = self.version if self is not None else 0
-        events = reader.events(aggregate_id, after=start, upto=upto, until=until)
-        if not events and start == 0 and at != 0:
+        found = reader.stretch(aggregate_id, after=start, upto=upto, until=until)
+        last = start if found.last is None else found.last
+        if found.last is None and start == 0 and at != 0:
             raise _not_found(reader, aggregate_id, at)
-        if at == 0 and not reader.events(aggregate_id, upto=1):
+        if at == 0 and reader.stretch(aggregate_id, upto=1).last is None:
             raise _not_found(reader, aggregate_id, None)
-        if upto is not None and (events[-1].sequence_number if events else start) != upto:
+        if upto is not None and last != upto:
             raise _not_found(reader, aggregate_id, at)
-        if events and events[0].aggregate_type != cls.aggregate_type:
+        if found.aggregate_type not in (None, cls.aggregate_type):
             raise InvalidEventError(
-                f"{aggregate_id!r} is stored as {events[0].aggregate_type!r}, but {cls.__name__} "
+                f"{aggregate_id!r} is stored as {found.aggregate_type!r}, but {cls.__name__} "
                 f"is {cls.aggregate_type!r}. Load it with the class of its type."
             )
         if self is None:
             self = _empty(cls)
-        fold(self, events)
+        fold(self, found.events)
         self._book = _Book(
             aggregate_id,
-            version=events[-1].sequence_number or 0 if events else start,
-            origin=Origin(start or None, len(events), note),
+            version=last,
+            origin=Origin(start or None, len(found.events), note),
             clock=reader.clock,
         )
         return self
@@ -222,13 +232,13 @@ class Aggregate:
         cls, reader: Reader, aggregate_id: str, upto: int | None
     ) -> tuple[Self | None, str]:
         row = reader.snapshot(aggregate_id, cls.aggregate_type, upto, cls.state_version)
+        note = ""
+        if (row.other_sequence_number or 0) > (row.sequence_number or 0):
+            self, note = cls._from_other(row)
+            if self is not None:
+                return self, note
         if row.sequence_number is None or row.state_json is None:
-            if row.other_sequence_number is None:
-                return None, ""
-            return None, (
-                f"snapshot at {row.other_sequence_number} not used: it has state_version "
-                f"{row.other_state_version}, the code has {cls.state_version}"
-            )
+            return None, note
         try:
             self = cls.from_state(load_json(row.state_json))
         except Exception as error:  # whatever it is: the log has the answer too
@@ -238,6 +248,27 @@ class Aggregate:
             )
         self._book.version = row.sequence_number
         return self, ""
+
+    @classmethod
+    def _from_other(cls, row: SnapshotRow) -> tuple[Self | None, str]:
+        """A snapshot of another state_version: upcast where the class can, else not used."""
+        found = f"state_version {row.other_state_version}"
+        note = (
+            f"snapshot at {row.other_sequence_number} not used: it has {found}, "
+            f"the code has {cls.state_version}"
+        )
+        version, text = row.other_state_version or 0, row.other_state_json
+        if text is None or version > cls.state_version:
+            return None, note
+        try:
+            state = cls.upcast_state(load_json(text), version)
+            if state is None:
+                return None, note
+            self = cls.from_state(state)
+        except Exception as error:
+            return None, f"{note}, and its upcast failed with {type(error).__name__}: {error}"
+        self._book.version = row.other_sequence_number or 0
+        return self, f"the snapshot was upcast from {found}"
 
     def save_to(self, store: EventStore, condition: Conditions = None) -> Appended:
         """Append what was recorded at the version it was loaded; then a snapshot if one is due."""

@@ -6,7 +6,7 @@ need no more than this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from esnb.errors import (
     StoreClosedError,
 )
 from esnb.events import Event, dump_json, load_json
-from esnb.upcasting import Upcasters
+from esnb.upcasting import Upcasters, part_id
 
 COLUMNS = (
     "position, event_id, aggregate_type, aggregate_id, sequence_number, event_type, "
@@ -54,7 +54,24 @@ _ROWS = _ALL.replace("event_id", "event_id::varchar as event_id", 1).replace(
     "order by position", ""
 )
 
+# The rows that no step touches, and beside them what steps made of the others: that stands in a
+# table of its own, and takes the columns that no step changes from the row it was made of.
+_NOW = f"""
+select {COLUMNS}, 1 as part from {{events}} e where {{bounds}} and not {{touched}}
+union all
+select e.position, coalesce(u.event_id, e.event_id), e.aggregate_type, e.aggregate_id,
+       e.sequence_number, u.event_type, u.event_version, u.event_data, e.metadata, e.occurred_at,
+       e.recorded_at, u.part
+from esnb_upcast u join {{events}} e on e.position = u.position where {{bounds}}
+"""
+
+_UPCAST = (
+    "create or replace temp table esnb_upcast (position bigint, part integer, event_id uuid, "
+    "event_type varchar, event_version integer, event_data json)"
+)
+
 _CHUNK = 10_000
+_UPCAST_CHUNK = 100_000
 NO_LIMIT = 2**63 - 1
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
@@ -63,10 +80,21 @@ _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 class SnapshotRow:
     """The newest snapshot that fits, and the newest one that does not because of its version."""
 
-    sequence_number: int | None
-    state_json: str | None
-    other_sequence_number: int | None
-    other_state_version: int | None
+    sequence_number: int | None = None
+    state_json: str | None = None
+    other_sequence_number: int | None = None
+    other_state_version: int | None = None
+    other_state_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of one stream: its `events` in today's shape, and what is stored: the sequence
+    number of the `last` one (None: there is none) and the `aggregate_type`."""
+
+    events: list[Event]
+    last: int | None
+    aggregate_type: str | None
 
 
 Loaded = TypeVar("Loaded", covariant=True)
@@ -173,57 +201,87 @@ class Reader:
         self._log.check_usable()
         if self._horizon is None and self._until is None:
             return self._log.head(aggregate_id)[0]
-        events = self.events(aggregate_id)
-        return events[-1].sequence_number or 0 if events else 0
+        return self.stretch(aggregate_id).last or 0
 
     def events(
         self, aggregate_id: str, after: int = 0, upto: int | None = None,
-        until: datetime | str | None = None,
+        until: datetime | str | None = None, *, upcast: bool = True,
     ) -> list[Event]:  # fmt: skip
         """The events of one aggregate in order: `after` < sequence number <= `upto`, and not later
-        than `until` (compared with occurred_at). An unknown aggregate has none."""
+        than `until` (compared with occurred_at). An unknown aggregate has none.
+
+        They come in today's shape; `upcast=False` gives them as they were written."""
+        rows = self._stream_rows(aggregate_id, after, upto, until)
+        return list(self._events(rows) if upcast else map(event_from_row, rows))
+
+    def stretch(
+        self, aggregate_id: str, after: int = 0, upto: int | None = None,
+        until: datetime | str | None = None,
+    ) -> Stretch:  # fmt: skip
+        """What `events` gives, and how far it reaches: what a step drops or splits is counted as it
+        is stored. `Aggregate` loads from it."""
+        rows = self._stream_rows(aggregate_id, after, upto, until)
+        if not rows:
+            return Stretch([], None, None)
+        return Stretch(list(self._events(rows)), rows[-1][4], rows[0][2])
+
+    def steps(self, aggregate_id: str) -> list[tuple[Event, list[Event]]]:
+        """Each stored event of an aggregate as it was written, and what it is today; `History`
+        counts by them."""
+        found = []
+        for row in self._stream_rows(aggregate_id, 0, None, None):
+            stored = event_from_row(row)
+            touched = self.upcasters.touches(stored.event_type, stored.event_version)
+            found.append((stored, list(self._events([row])) if touched else [stored]))
+        return found
+
+    def _stream_rows(
+        self, aggregate_id: str, after: int, upto: int | None, until: datetime | str | None
+    ) -> list[tuple[Any, ...]]:
         check_name("aggregate_id", aggregate_id)
         first = _count("after", after)
         last = NO_LIMIT if upto is None else _count("upto", upto)
         bounds = (upto, until, self._horizon, self._until)
         if first == 0 and all(bound is None for bound in bounds):
-            rows = whole_stream(self._log, aggregate_id)
-        else:
-            rows = self._log.rows(
-                _STREAM, (aggregate_id, first, last, self._head(), self._time_limit(until))
-            )
-        return [self._event(row) for row in rows]
+            return whole_stream(self._log, aggregate_id)
+        return self._log.rows(
+            _STREAM, (aggregate_id, first, last, self._head(), self._time_limit(until))
+        )
 
-    def read_all(self, after: int = 0, limit: int | None = None) -> Iterator[Event]:
+    def read_all(
+        self, after: int = 0, limit: int | None = None, *, upcast: bool = True
+    ) -> Iterator[Event]:
         """The events of all aggregates by position, those after `after`, at most `limit`.
 
         A reader that remembers the position of the last event it got, and asks again with it,
-        misses nothing: positions have no gap and follow the order of the commits.
+        misses nothing: positions have no gap and follow the order of the commits. `limit` counts
+        stored events. `upcast=False` gives them as they were written.
         """
         after = _count("after", after)
         left = NO_LIMIT if limit is None else _count("limit", limit)
-        return self._read_all(after, left)
+        return self._read_all(after, left, upcast)
 
-    def _read_all(self, after: int, left: int) -> Iterator[Event]:
+    def _read_all(self, after: int, left: int, upcast: bool) -> Iterator[Event]:
         self._log.check_usable()
         end = min(self._log.position, self._head())
         limit = self._time_limit(None)
         while after < end and left > 0:
             step = min(_CHUNK, left) if self._until is None else _CHUNK
             rows = self._log.rows(_ALL, (after, min(after + step, end), limit))
-            for row in rows[:left]:
-                yield self._event(row)
+            yield from self._events(rows[:left]) if upcast else map(event_from_row, rows[:left])
             after += step
             left -= len(rows)
 
     def sql(
         self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> Result:
-        """Run one SELECT over the tables `events` and `snapshots`, read only.
+        """Run one SELECT over the tables `events`, `events_now` and `snapshots`, read only.
 
-        Values go in as parameters (`?` or `$name`). Times in the tables are UTC. A view of the past
-        answers the same text from the events up to its horizon. UPDATE and DELETE raise
-        `AppendOnlyError`, other writes `ReadOnlyError`, a query in error `QueryError`.
+        `events` is the log as it was written. `events_now` is the log in today's shape: the same
+        columns, and `part`, which counts the parts of an event that an upcaster splits. Values go
+        in as parameters (`?` or `$name`). Times in the tables are UTC. A view of the past answers
+        the same text from the events up to its horizon. UPDATE and DELETE raise `AppendOnlyError`,
+        other writes `ReadOnlyError`, a query in error `QueryError`.
         """
         self._log.check_usable()
         with self._log.translated():
@@ -231,7 +289,62 @@ class Reader:
             if self._horizon is not None or self._until is not None:
                 self._refuse_detours(cursor, query)
                 self._hide_the_future(cursor)
+            if isinstance(query, str) and "events_now" in query.casefold():
+                head = min(self._log.position, self._head())
+                now = self._now(cursor, 0, head)
+                cursor.execute(f"create temp view events_now as {now}")
             return select_only(cursor, query, parameters)
+
+    def _now(self, cursor: duckdb.DuckDBPyConnection, after: int, upto: int) -> str:
+        """The query for the rows of a range of positions in today's shape, on this cursor.
+
+        Only rows of a type and version that some step touches go through Python, once each; the
+        others stay where they are. The bounds are written into the query: numbers and a time.
+        """
+        events = f"{_quoted(self._log.catalog)}.main.events"
+        limit = self._time_limit(None)
+        bounds = (
+            f"e.position > {after:d} and e.position <= {upto:d} "
+            f"and e.occurred_at <= timestamp '{limit.isoformat(' ')}'"
+        )
+        pairs = self._touched(cursor, events, bounds)
+        cursor.execute(_UPCAST)
+        if not pairs:
+            return _NOW.format(events=events, bounds=bounds, touched="false")
+        cursor.execute("create or replace temp table esnb_touched (t varchar, v integer)")
+        cursor.executemany("insert into esnb_touched values (?, ?)", pairs)
+        touched = "((e.event_type, e.event_version) in (select (t, v) from esnb_touched))"
+        rows = self._log.cursor().execute(
+            "select position, event_id, aggregate_id, sequence_number, event_type, event_version, "
+            f"event_data from {events} e where {bounds} and (event_type, event_version) in "
+            f"(select unnest(?::struct(t varchar, v integer)[]))",
+            [[{"t": t, "v": v} for t, v in pairs]],
+        )
+        while chunk := rows.fetchmany(_UPCAST_CHUNK):
+            made = pd.DataFrame(
+                [
+                    (position, part, None if part == 1 else str(part_id(event_id, part)), *shape)
+                    for position, event_id, stream, number, kind, version, text in chunk
+                    for part, shape in enumerate(
+                        self.upcasters.shapes(kind, version, text, (number, stream, position)), 1
+                    )
+                ],
+                columns=["position", "part", "event_id", "type", "version", "data"],
+            )
+            cursor.register("esnb_made", made)
+            cursor.execute("insert into esnb_upcast from esnb_made")
+            cursor.unregister("esnb_made")
+        return _NOW.format(events=events, bounds=bounds, touched=touched)
+
+    def _touched(
+        self, cursor: duckdb.DuckDBPyConnection, events: str, bounds: str
+    ) -> list[tuple[str, int]]:
+        if not self.upcasters:
+            return []
+        pairs = cursor.execute(
+            f"select event_type, event_version from {events} e where {bounds} group by all"
+        ).fetchall()
+        return sorted(pair for pair in pairs if self.upcasters.touches(*pair))
 
     def _refuse_detours(self, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         """A table named with its database is the table itself, and not the view of the past."""
@@ -307,6 +420,19 @@ class Reader:
             until = utc(when) if until is None else min(utc(when), until)
         return Past(self._log, self.clock, self.upcasters, position, until)
 
+    def known_by(self, when: datetime | str) -> Past:
+        """The log as it was known by a time: all that had been recorded, inclusive.
+
+        `as_of` asks what had occurred by a time, whenever it was recorded. The two can be chained:
+        `store.known_by("2026-02-01T00:00:00Z").as_of("2026-01-31T00:00:00Z")`.
+        """
+        # The store's own time never runs backwards, so this is a position.
+        rows = self._log.rows(
+            "select max(position) from events where recorded_at <= ? and position <= ?",
+            (naive_utc(utc(when)), self._head()),
+        )
+        return Past(self._log, self.clock, self.upcasters, rows[0][0] or 0, self._until)
+
     def snapshot(
         self, aggregate_id: str, aggregate_type: str, upto: int | None, state_version: int
     ) -> SnapshotRow:
@@ -315,14 +441,15 @@ class Reader:
         A view of the past has none: it replays, so that no later state can leak into it.
         """
         if self._horizon is not None or self._until is not None:
-            return SnapshotRow(None, None, None, None)
+            return SnapshotRow()
         rows = self._log.rows(
             """
             with own as materialized (select * from snapshots where aggregate_id = ?)
             select max(sequence_number) filter (state_version = $2),
                    arg_max(state_json, sequence_number) filter (state_version = $2),
                    max(sequence_number) filter (state_version <> $2),
-                   arg_max(state_version, sequence_number) filter (state_version <> $2)
+                   arg_max(state_version, sequence_number) filter (state_version <> $2),
+                   arg_max(state_json, sequence_number) filter (state_version <> $2)
             from own where sequence_number <= $3 and aggregate_type = $4
             """.replace("= ?)", "= $1)"),
             (aggregate_id, state_version, NO_LIMIT if upto is None else upto, aggregate_type),
@@ -354,29 +481,29 @@ class Reader:
         )[0]
         return count, end or after
 
-    def rows(self, after: int, upto: int, columns: Sequence[str] = ()) -> EventRows | pd.DataFrame:
+    def rows(self, after: int, upto: int, columns: Sequence[str] = ()) -> EventRows:
         """The events with `after` < position <= `upto` as rows that another database can scan.
 
         The columns are those of the log, or some of them: ids and JSON as text, times in UTC
-        without a zone.
+        without a zone. They come in today's shape, and `part` may be asked for as well.
         """
         if self.upcasters:
-            events = (e for e in self.read_all(after) if (e.position or 0) <= upto)
-            return pd.DataFrame([_text_row(e) for e in events], columns=COLUMNS.split(", "))
+            cursor = self._log.cursor()
+            with self._log.translated():
+                relation = cursor.sql(self._now(cursor, after, upto))
+            text = relation.select("* replace (event_id::varchar as event_id)")
+            return EventRows(text.select(*(columns or COLUMNS.split(", "))))
         relation = self._log.cursor().sql(_ROWS, params=[after, upto, self._time_limit(None)])
         return EventRows(relation.select(*columns) if columns else relation)
 
-    def row_list(
-        self, after: int, upto: int, columns: Sequence[str] = ()
-    ) -> list[tuple[Any, ...]]:
-        """What `rows` gives, as tuples: for a few events this is faster."""
+    def row_list(self, after: int, upto: int, columns: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """What `rows` gives, as tuples, by position: for a few events this is faster."""
         if self.upcasters:
-            events = self.read_all(after, upto - after)
-            rows = [_text_row(e) for e in events if (e.position or 0) <= upto]
+            rows = list(map(_text_row, self.read_all(after, upto - after)))
             places = [COLUMNS.split(", ").index(name) for name in columns]
             return [tuple(row[place] for place in places) for row in rows] if columns else rows
         query = f"select {', '.join(columns)} from ({_ROWS})" if columns else _ROWS
-        return self._log.rows(query, (after, upto, self._time_limit(None)))
+        return self._log.rows(f"{query} order by position", (after, upto, self._time_limit(None)))
 
     def gathered(self, query: str, after: int, upto: int) -> EventRows:
         """The rows of a query over `new_events`, which are those that `rows` gives.
@@ -399,8 +526,22 @@ class Reader:
         limit = _END_OF_TIME if self._until is None else self._until
         return naive_utc(limit if until is None else min(utc(until), limit))
 
-    def _event(self, row: tuple[Any, ...]) -> Event:
-        return self.upcasters(event_from_row(row))
+    def _events(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
+        """Rows of the table `events` as events in today's shape."""
+        steps, touches = self.upcasters, dict[tuple[str, int], bool]()
+        if not steps:
+            yield from map(event_from_row, rows)
+            return
+        for row in rows:
+            pair = row[5], row[6]
+            if pair not in touches:
+                touches[pair] = steps.touches(*pair)
+            if not touches[pair]:
+                yield event_from_row(row)
+                continue
+            shapes = steps.shapes(*pair, row[7], (row[4], row[3], row[0]))
+            for part, (event_type, version, data) in enumerate(shapes, start=1):
+                yield event_from_row((*row[:5], event_type, version, data, *row[8:]), part)
 
 
 class Past(Reader):
@@ -449,11 +590,12 @@ def whole_stream(log: Log, aggregate_id: str) -> list[tuple[Any, ...]]:
     return sorted(log.rows(_WHOLE_STREAM, (aggregate_id,)), key=itemgetter(4))
 
 
-def event_from_row(row: tuple[Any, ...]) -> Event:
-    """An event from a row of the table `events`, as it was written."""
+def event_from_row(row: tuple[Any, ...], part: int = 1) -> Event:
+    """An event from a row of the table `events`, as it was written; or a part of what it became."""
+    event_id = row[1] if part == 1 else part_id(row[1], part)
     return Event(
         row[5], load_json(row[7]), row[6], load_json(row[8]), row[9].replace(tzinfo=UTC),
-        row[1], row[2], row[3], row[4], row[0], row[10].replace(tzinfo=UTC),
+        event_id, row[2], row[3], row[4], row[0], row[10].replace(tzinfo=UTC),
     )  # fmt: skip
 
 

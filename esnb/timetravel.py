@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any, Generic, Literal, Self, TypeVar, get_args
 from uuid import UUID
 
 import orjson
 import pandas as pd
 
-from esnb.aggregates import Aggregate, Foldable, apply_to, attributes_of, replay, state_of
+from esnb.aggregates import Aggregate, Foldable, apply_to, attributes_of, fold, replay, state_of
 from esnb.clock import utc
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError, ReplayError
 from esnb.events import Event
@@ -151,7 +152,9 @@ class WhatIf(Generic[F]):
 class History(Generic[F]):
     """Every state of one aggregate: `History(store, Order, "order-1042")`.
 
-    Numbers count the events; 0 is the state before anything happened. Making one raises
+    Numbers count the stored events; 0 is the state before anything happened. `events` are those
+    that were applied, in today's shape: where an upcaster splits or drops a stored event, `step`
+    says what became of a number. Making one raises
     `AggregateNotFoundError` for an unknown aggregate, `ReplayError` for an `apply` that fails, and
     `ImpureApplyError`, naming the field, for one that is not a pure function of the events.
     """
@@ -159,42 +162,59 @@ class History(Generic[F]):
     def __init__(
         self, store: Reader, kind: type[F], aggregate_id: str, *, check: bool = True
     ) -> None:
-        events = store.events(aggregate_id)
-        if not events:
+        steps = store.steps(aggregate_id)
+        if not steps:
             raise AggregateNotFoundError(f"There is no aggregate {aggregate_id!r} in {store!r}.")
-        self._begin(events, kind, check)
+        self._begin(steps, kind, check)
 
     @classmethod
     def of(cls, events: Iterable[Event], kind: type[F], *, check: bool = True) -> Self:
-        """The history of events at hand, without a store."""
+        """The history of events at hand, without a store; the parts of a split event are one
+        number."""
         self = cls.__new__(cls)
-        self._begin(list(events), kind, check)
+        steps: list[tuple[Event, list[Event]]] = []
+        for event in events:
+            if steps and _same_place(steps[-1][0], event):
+                steps[-1][1].append(event)
+            else:
+                steps.append((event, [event]))
+        self._begin(steps, kind, check)
         return self
 
-    def _begin(self, events: list[Event], kind: type[F], check: bool) -> None:
-        self.events = events
+    def _begin(self, steps: list[tuple[Event, list[Event]]], kind: type[F], check: bool) -> None:
+        self._stored = [stored for stored, _ in steps]
+        self._steps = [made for _, made in steps]
+        self._applied = list(accumulate(map(len, self._steps), initial=0))
+        self.events = [event for made in self._steps for event in made]
         self.kind = kind
         self._kept: list[F] = []
         traces: list[dict[str, Any]] = []
-        before = [orjson.dumps(e.event_data) for e in events] if check else []
+        before = [orjson.dumps(e.event_data) for e in self.events] if check else []
         empty = state_of(replay(kind, ()))
         state = replay(kind, ())
-        for number, event in enumerate(events):
+        for number, made in enumerate(self._steps):
             if number % _KEEP_EVERY == 0:
                 self._kept.append(copy.deepcopy(state))
-            apply_to(state, event)
+            fold(state, made)
             if check:
                 traces.append(_trace(number + 1, state))
         if check:
             self._check_pure(before, empty, traces, state)
 
+    def step(self, number: int) -> list[Event]:
+        """The events applied at a number: mostly one, several or none where an upcaster made so
+        many of what is stored."""
+        if number == 0:
+            return []
+        return list(self._steps[self._number(number) - 1])
+
     # -- states ----------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self.events)
+        return len(self._steps)
 
     def __repr__(self) -> str:
-        name = self.events[0].aggregate_id or "loose events" if self.events else "empty"
+        name = self._stored[0].aggregate_id or "loose events" if self._stored else "empty"
         return f"<History of {name}: {len(self)} events, states 0 to {len(self)}>"
 
     def at(self, when: int | datetime | str) -> F:
@@ -213,7 +233,7 @@ class History(Generic[F]):
         """How many events had occurred by a time; None when these are no prefix of the stream,
         because clocks disagreed."""
         limit = utc(when)
-        inside = [e.occurred_at is not None and e.occurred_at <= limit for e in self.events]
+        inside = [e.occurred_at is not None and e.occurred_at <= limit for e in self._stored]
         number = sum(inside)
         return number if all(inside[:number]) else None
 
@@ -225,17 +245,18 @@ class History(Generic[F]):
         """All states in order, from 0 to the last, folded once."""
         state = replay(self.kind, ())
         yield state_of(state)
-        for event in self.events:
-            apply_to(state, event)
+        for made in self._steps:
+            fold(state, made)
             yield state_of(state)
 
     def _at(self, number: int) -> F:
         base = min(number // _KEEP_EVERY, len(self._kept) - 1) if self._kept else 0
         state = copy.deepcopy(self._kept[base]) if self._kept else replay(self.kind, ())
-        for event in self.events[base * _KEEP_EVERY : number]:
-            apply_to(state, event)
+        made = [event for step in self._steps[base * _KEEP_EVERY : number] for event in step]
+        fold(state, made)
         if isinstance(state, Aggregate):
-            state.stands_at(self.events[number - 1] if number else None, number)
+            last = self._stored[number - 1] if number else None
+            state.stands_at(last, self._applied[number])
         return state
 
     def _number(self, number: int) -> int:
@@ -258,7 +279,7 @@ class History(Generic[F]):
         previous: dict[str, Any] = {}
         for number, state in enumerate(self.states()):
             if number:
-                event = self.events[number - 1]
+                event = self._label(number)
                 step = diff_states(previous, state)
                 for found in step.paths:
                     if _under(found, path):
@@ -295,7 +316,7 @@ class History(Generic[F]):
             number = bisect_left(range(len(self)), True, key=ask)
         if number > len(self):
             return None
-        return Found(number, self.events[number - 1] if number else None, tuple(probes))
+        return Found(number, self._label(number) if number else None, tuple(probes))
 
     def without(self, *numbers: int, policy: Policy = "skip") -> WhatIf[F]:
         """Fold again as if some events had not happened.
@@ -315,7 +336,7 @@ class History(Generic[F]):
         state, fact = self._at(reached), self._at(reached)
         refused: list[tuple[Event, str]] = []
         stopped = False
-        for number, event in enumerate(self.events[reached:], start=reached + 1):
+        for number, event in self._numbered(reached):
             reason = None if number in muted else _refusal(state, event)
             if reason is not None and _refusal(fact, event) is not None:
                 reason = None
@@ -344,7 +365,7 @@ class History(Generic[F]):
         previous: dict[str, Any] = {}
         for number, state in enumerate(self.states()):
             if number:
-                event = self.events[number - 1]
+                event = self._label(number)
                 changed = ", ".join(diff_states(previous, state).paths)
                 rows.append(
                     (number, event.event_type, event.occurred_at, event.event_data, changed)
@@ -352,6 +373,17 @@ class History(Generic[F]):
             previous = state
         names = ["sequence_number", "event_type", "occurred_at", "event_data", "changed"]
         return pd.DataFrame(rows, columns=names)
+
+    def _label(self, number: int) -> Event:
+        """The event that stands for a number in an answer: what it is today, or what is stored
+        where that is not exactly one event."""
+        made = self._steps[number - 1]
+        return made[0] if len(made) == 1 else self._stored[number - 1]
+
+    def _numbered(self, after: int) -> Iterator[tuple[int, Event]]:
+        for number, made in enumerate(self._steps[after:], start=after + 1):
+            for event in made:
+                yield number, event
 
     # -- trust -----------------------------------------------------------------------------
 
@@ -375,11 +407,11 @@ class History(Generic[F]):
                 f"__init__, not in the class body or as a default argument."
             )
         again = replay(self.kind, ())
-        for number, event in enumerate(self.events):
+        for number, made in enumerate(self._steps):
             if number % _KEEP_EVERY == 0:
                 kept = self._kept[number // _KEEP_EVERY]
                 self._compare(number, state_of(kept), state_of(again))
-            apply_to(again, event)
+            fold(again, made)
             self._compare(number + 1, traces[number], _trace(number + 1, again))
         self._compare(len(self), state_of(last), state_of(again))
 
@@ -392,6 +424,15 @@ class History(Generic[F]):
                 f"{self.kind.__name__}.apply reads something besides the event: a clock, a random "
                 f"number, a file. Read it in the command, and store it in the event."
             )
+
+
+def _same_place(one: Event, other: Event) -> bool:
+    return (
+        one.sequence_number is not None
+        and one.sequence_number == other.sequence_number
+        and one.aggregate_id == other.aggregate_id
+        and one.position == other.position
+    )
 
 
 def _trace(number: int, state: object) -> dict[str, Any]:

@@ -1,71 +1,310 @@
 """Upcasters: old events in today's shape, while the log stays as it was written.
 
-An event carries the version of its schema (`event_version`, 1 from day one). An upcaster takes
-the data of one version and returns the data of the next; the store applies the chain on every
-read. Source of the technique: Greg Young, *Versioning in an Event Sourced System* (2016).
+An event carries the version of its schema (`event_version`, 1 from day one). A step takes the data
+of one version and returns that of the next; the store applies the chain on every read. Source of
+the technique: Greg Young, *Versioning in an Event Sourced System* (2016).
+
+One stored event may become several, or none. Its place does not change: all its parts have the
+position, the sequence number, the times and the metadata of the stored event, and are read
+together. The first part keeps the event id, and a further one has an id derived from it, the same
+at each reading, so that a reader who remembers ids counts each part once.
+
+Several stored events never become one. A reader may stop between them (a version, a position, a
+snapshot), and whatever it saw there would be wrong either before or after. What belongs together is
+brought together where state is made: in `apply`, or in a projection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from uuid import UUID, uuid5
 
-from esnb.errors import UpcastError
-from esnb.events import Event, Json, copy_json
+import pandas as pd
+
+from esnb.errors import InvalidEventError, UpcastError
+from esnb.events import Event, Json, dump_json, load_json
 
 Upcaster = Callable[[Json], Json]
+#: What a splitter returns: (type, data), or (type, data, version).
+Part = tuple[str, Json] | tuple[str, Json, int]
+Splitter = Callable[[Json], Iterable[Part]]
+Newer = Literal["pass", "refuse"]
+
+#: Type, version and data (JSON text) of an event in today's shape.
+Shape = tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One registered step: what it does to `event_type` in `version` (None: in every version)."""
+
+    event_type: str
+    version: int | None
+    kind: str
+    function: Callable[[Json], Any] | None = None
+    to: str = ""
+    because: str = ""
 
 
 class Upcasters:
-    """A registry of upcasters, one for each event type and version: `EventStore(upcasters=...)`."""
+    """A registry of steps, one for each event type and version: `EventStore(upcasters=...)`.
 
-    def __init__(self) -> None:
-        self._steps: dict[tuple[str, int], Upcaster] = {}
+    `newer` says what happens to an event whose version is above what the code knows: "pass" hands
+    it over as it is, which suits a tolerant `apply`; "refuse" raises `UpcastError`. A type is known
+    up to the version its steps lead to, and a type without steps is known in version 1.
+    """
+
+    def __init__(self, *, newer: Newer = "pass") -> None:
+        if newer not in get_args(Newer):
+            raise UpcastError(f"newer is one of {get_args(Newer)}, found {newer!r:.60}.")
+        self.newer = newer
+        self._steps: dict[tuple[str, int | None], Step] = {}
+        self._downs: dict[tuple[str, int], Step] = {}
+        self._limits: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._steps) + len(self._downs)
 
-    def register(self, event_type: str, version: int) -> Callable[[Upcaster], Upcaster]:
+    def __bool__(self) -> bool:
+        return bool(len(self) or self._limits or self.newer == "refuse")
+
+    # -- registering -----------------------------------------------------------------------
+
+    def register(
+        self, event_type: str, version: int, *, because: str = ""
+    ) -> Callable[[Upcaster], Upcaster]:
         """Decorate the function that turns version `version` of the data into `version + 1`.
 
-        A second upcaster for the same type and version raises `UpcastError`.
+        `because` is for whoever reads the step later: why a value is known that nobody recorded.
+        A second step for the same type and version raises `UpcastError`.
         """
-        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise UpcastError(f"{event_type}: versions count from 1, found {version!r}.")
+        return self._adder("register", event_type, version, because)
 
-        def add(function: Upcaster) -> Upcaster:
+    def split(
+        self, event_type: str, version: int, *, because: str = ""
+    ) -> Callable[[Splitter], Splitter]:
+        """Decorate the function that makes several events of one: a list of (type, data).
+
+        An empty list is allowed. A part of the same type has version `version + 1`, one of another
+        type has version 1, or the third member says. Steps of the part's own type then go on.
+        """
+        return self._adder("split", event_type, version, because)
+
+    def down(self, event_type: str, version: int) -> Callable[[Upcaster], Upcaster]:
+        """Decorate the function that turns version `version` into `version - 1`, for older code.
+
+        Nothing is turned down unless a reader asks for it; see `down_to`.
+        """
+        if version == 1:
+            raise UpcastError(f"{event_type}: there is no version before 1 to turn down to.")
+        return self._adder("down", event_type, version, "")
+
+    def rename(self, event_type: str, to: str, *, because: str = "") -> None:
+        """Read events of a type, in every version, as events of another type in that version."""
+        if not isinstance(to, str) or not to.strip() or to == event_type:
+            raise UpcastError(f"{event_type} is renamed to another type, found {to!r:.60}.")
+        self._add(Step(event_type, None, "rename", None, to, because))
+
+    def drop(self, event_type: str, version: int | None = None, *, because: str = "") -> None:
+        """Read events of a type (in one version, or in every version) as nothing.
+
+        They stay in the log, and keep their positions and sequence numbers there.
+        """
+        if version is not None:
+            _check_version(event_type, version)
+        self._add(Step(event_type, version, "drop", None, "", because))
+
+    def _adder(
+        self, kind: str, event_type: str, version: int, because: str
+    ) -> Callable[[Any], Any]:
+        _check_version(event_type, version)
+
+        def add(function: Any) -> Any:
             if not callable(function):
                 raise UpcastError(
                     f"The upcaster of {event_type} version {version} is a function from the old "
                     f"data to the new, found {function!r:.60}."
                 )
-            if (event_type, version) in self._steps:
-                raise UpcastError(
-                    f"{event_type} version {version} has an upcaster already "
-                    f"({_name(self._steps[event_type, version])}). One step, one function."
-                )
-            self._steps[event_type, version] = function
+            self._add(Step(event_type, version, kind, function, "", because))
             return function
 
         return add
 
-    def __call__(self, event: Event) -> Event:
-        """The event in its newest version; `UpcastError` names the event when a step fails."""
-        data, version = event.event_data, event.event_version
-        while step := self._steps.get((event.event_type, version)):
+    def _add(self, step: Step) -> None:
+        steps: dict[Any, Step] = self._downs if step.kind == "down" else self._steps
+        key = (step.event_type, step.version)
+        if key in steps:
+            which = "in every version" if step.version is None else f"version {step.version}"
+            raise UpcastError(
+                f"{step.event_type} {which} has an upcaster already "
+                f"({_name(steps[key])}). One step, one function."
+            )
+        steps[key] = step
+
+    def down_to(self, versions: Mapping[str, int]) -> Upcasters:
+        """The same steps for a reader that knows these types up to these versions and no further.
+
+        Older events are upcast up to that version, newer ones turned down to it by the steps
+        registered with `down`.
+        """
+        for event_type, version in versions.items():
+            _check_version(event_type, version)
+        twin = Upcasters(newer=self.newer)
+        twin._steps, twin._downs = self._steps, self._downs
+        twin._limits = {**self._limits, **versions}
+        return twin
+
+    # -- asking ----------------------------------------------------------------------------
+
+    def newest(self, event_type: str) -> int:
+        """The newest version of a type that these steps know; 1 for a type without steps."""
+        if event_type in self._limits:
+            return self._limits[event_type]
+        known = [v + 1 for kind, v in self._steps if kind == event_type and v is not None]
+        return max([1, *known, *(v for kind, v in self._downs if kind == event_type)])
+
+    def keeps_number(self) -> bool:
+        """Whether each stored event is read as exactly one: no step splits or drops."""
+        return not any(step.kind in ("split", "drop") for step in self._steps.values())
+
+    def touches(self, event_type: str, version: int) -> bool:
+        """Whether an event of this type and version is read in another shape, or refused."""
+        return self._next(event_type, version) is not None or self._refused(event_type, version)
+
+    def sources(self) -> set[str]:
+        """The stored types that some step changes."""
+        return {event_type for event_type, _ in (*self._steps, *self._downs)}
+
+    def df(self) -> pd.DataFrame:
+        """The steps as a table: event_type, version, step, function, because."""
+        rows = [
+            (s.event_type, s.version, s.kind, s.to or _name(s), s.because)
+            for s in (*self._steps.values(), *self._downs.values())
+        ]
+        names = ["event_type", "version", "step", "function", "because"]
+        frame = pd.DataFrame(rows, columns=names)
+        return frame.astype({"version": "Int64"})
+
+    # -- applying --------------------------------------------------------------------------
+
+    def __call__(self, event: Event) -> list[Event]:
+        """A stored event in today's shape: mostly one event, several or none where a step says so.
+
+        `UpcastError` names the event when a step fails.
+        """
+        if not self.touches(event.event_type, event.event_version):
+            return [event]
+        place = (event.sequence_number, event.aggregate_id, event.position)
+        text = dump_json(event.event_data, "data")
+        shapes = self.shapes(event.event_type, event.event_version, text, place)
+        return [
+            Event(
+                event_type, load_json(data), version, load_json(dump_json(event.metadata, "")),
+                event.occurred_at, part_id(event.event_id, part), event.aggregate_type,
+                event.aggregate_id, event.sequence_number, event.position, event.recorded_at,
+            )
+            for part, (event_type, version, data) in enumerate(shapes, start=1)
+        ]  # fmt: skip
+
+    def shapes(self, event_type: str, version: int, text: str, place: Place) -> list[Shape]:
+        """The same on the columns of a row; `place` is for the error: number, aggregate, position.
+
+        Between two steps the data is text, so that no step can reach into the log or another event.
+        """
+        if self._refused(event_type, version):
+            raise UpcastError(
+                f"{_where(place)} is {event_type} version {version}, and this code knows it up to "
+                f"version {self.newest(event_type)}: newer code wrote it. Deploy that code here, "
+                f"register what turns it down, or read with Upcasters(newer='pass')."
+            )
+        return self._walk(event_type, version, text, place, ())
+
+    def _walk(
+        self, event_type: str, version: int, text: str, place: Place,
+        seen: tuple[tuple[str, int], ...],
+    ) -> list[Shape]:  # fmt: skip
+        while step := self._next(event_type, version):
+            if (event_type, version) in seen:
+                names = " -> ".join(f"{t} {v}" for t, v in (*seen, (event_type, version)))
+                raise UpcastError(f"These steps go round in a circle: {names}. {_where(place)}.")
+            seen = (*seen, (event_type, version))
+            if step.kind == "drop":
+                return []
+            if step.kind == "rename":
+                event_type = step.to
+                continue
+            assert step.function is not None
             try:
-                data = copy_json(step(copy_json(data, "data")), "upcast data")
+                made = step.function(load_json(text))
+                if step.kind == "split":
+                    parts = [_part(part, event_type, version) for part in made]
+                else:
+                    text = dump_json(made, "upcast data")
             except Exception as error:
-                raise UpcastError(
-                    f"The upcaster {_name(step)} of {event.event_type} version {version} failed "
-                    f"on event {event.sequence_number} of {event.aggregate_id!r} (position "
-                    f"{event.position}): {type(error).__name__}: {error}. The log is unchanged."
-                ) from error
-            version += 1
-        if version == event.event_version:
-            return event
-        return replace(event, event_data=data, event_version=version)
+                raise _failed(step, version, text, place, error) from error
+            if step.kind == "split":
+                return [shape for part in parts for shape in self._walk(*part, place, seen)]
+            version += 1 if step.kind == "register" else -1
+        return [(event_type, version, text)]
+
+    def _next(self, event_type: str, version: int) -> Step | None:
+        limit = self._limits.get(event_type)
+        if limit is not None and version > limit:
+            return self._downs.get((event_type, version))
+        if limit is not None and version == limit:
+            return None
+        return self._steps.get((event_type, version)) or self._steps.get((event_type, None))
+
+    def _refused(self, event_type: str, version: int) -> bool:
+        return (
+            self.newer == "refuse"
+            and version > self.newest(event_type)
+            and self._next(event_type, version) is None
+        )
 
 
-def _name(step: Upcaster) -> str:
-    return getattr(step, "__name__", repr(step))
+#: Where a stored event stands: sequence number, aggregate, position.
+Place = tuple[int | None, str | None, int | None]
+
+
+def part_id(event_id: UUID | None, part: int) -> UUID | None:
+    """The id of the parts of a split event: its own for the first, derived ones after it."""
+    return event_id if part == 1 or event_id is None else uuid5(event_id, f"part {part}")
+
+
+def _part(part: Part, event_type: str, version: int) -> Shape:
+    if not isinstance(part, tuple) or not 2 <= len(part) <= 3 or not isinstance(part[0], str):
+        raise InvalidEventError(
+            f"a split returns a list of (type, data) or (type, data, version), found {part!r:.60}"
+        )
+    own = version + 1 if part[0] == event_type else 1
+    number = part[2] if len(part) == 3 else own
+    _check_version(part[0], number)
+    return part[0], number, dump_json(part[1], "upcast data")
+
+
+def _failed(step: Step, version: int, text: str, place: Place, error: Exception) -> UpcastError:
+    keys = ""
+    if isinstance(error, KeyError):
+        keys = f" This event has {', '.join(load_json(text)) or 'no data'}."
+    return UpcastError(
+        f"The upcaster {_name(step)} of {step.event_type} version {version} failed on "
+        f"{_where(place)}: {type(error).__name__}: {error}.{keys} The log is unchanged. Mend the "
+        f"step so that it takes what was really written; dry_run() lists all events like this one."
+    )
+
+
+def _where(place: Place) -> str:
+    number, aggregate_id, position = place
+    return f"event {number} of {aggregate_id!r} (position {position})"
+
+
+def _check_version(event_type: str, version: object) -> None:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UpcastError(f"{event_type}: versions count from 1, found {version!r}.")
+
+
+def _name(step: Step) -> str:
+    return step.kind if step.function is None else getattr(step.function, "__name__", repr(step))
