@@ -206,13 +206,17 @@ class EventStore(Reader):
         else:
             # Old data meets a condition in today's shape, and SQL sees only what is stored.
             every = bool(self.upcasters)
-            where, values = condition.sql(data=not every)
+            if every and condition.event_types:  # other types may become these
+                types = (*condition.event_types, *self.upcasters.sources())
+                where, values = replace(condition, event_types=types).sql(data=False)
+            else:
+                where, values = condition.sql(data=not every)
             rows = self._log.rows(
                 f"select {COLUMNS} from events where {where} and position <= ? "
                 "order by position limit ?",
                 [*values, upto, NO_LIMIT if every else limit],
             )
-        events = (self._event(row) for row in rows if condition.after < row[0] <= upto)
+        events = self._events(row for row in rows if condition.after < row[0] <= upto)
         return list(islice(filter(condition.matches, events), limit))
 
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
@@ -233,7 +237,7 @@ class EventStore(Reader):
             return Appended(
                 last.sequence_number or 0,
                 last.position or 0,
-                tuple(map(self.upcasters, found)),
+                tuple(self._events(row for row in rows if row[1] in ids)),
                 True,
             )
         if len(found) < len(batch):
