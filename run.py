@@ -4,6 +4,7 @@
     python run.py test [...]          install, then run every test; the rest goes to pytest
     python run.py notebooks [NAME..]  run chapters from top to bottom and store their outputs
     python run.py exercises           derive notebooks/exercises from notebooks/solutions
+    python run.py handout [NN ..]     a sheet of paper for each chapter, in the folder handouts
     python run.py bench [NAME]        run the benchmarks, or one of them
     python run.py lock [--upgrade]    write requirements.lock again, from pyproject.toml
 
@@ -434,6 +435,12 @@ def tidy(path: Path) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
+def handout(arguments: list[str]) -> int:
+    """Make the printable sheets of chapters: HTML, and PDF where there is a Chromium."""
+    set_up(LAB_ENV, [LOCK])
+    return call(LAB_ENV, ["-m", "esnb.classroom.handout", *arguments])
+
+
 def bench(arguments: list[str]) -> int:
     """Run benchmarks/NAME.py, or all of them, beside the peers that they compare with."""
     found = sorted(p for p in (ROOT / "benchmarks").glob("*.py") if not p.name.startswith("_"))
@@ -476,6 +483,7 @@ COMMANDS = {
     "test": test,
     "notebooks": notebooks,
     "exercises": exercises,
+    "handout": handout,
     "bench": bench,
     "lock": lock,
 }
