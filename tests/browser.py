@@ -7,8 +7,9 @@
         lab.screenshot("slider.png")
 
 `lab` opens a copy of the notebooks (with `data` beside them) in a temporary folder, on a server of
-its own that listens on this machine only. Tests that use it are marked `browser`, and are skipped,
-with the reason, where there is no Chromium.
+its own that listens on this machine only. `open_page` opens the page that a widget writes, offline.
+`View` is a widget on either, with what every widget of the course promises to its readers. Tests
+that use these are marked `browser`, and are skipped, with the reason, where there is no Chromium.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
+import axe_playwright_python
+import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -185,6 +188,14 @@ class Lab:
         )
         self.settle()
 
+    def run(self, *sources: str) -> None:
+        """Open a new notebook with these cells, and run them all."""
+        folder = self.server.folder / secrets.token_hex(4)
+        folder.mkdir()
+        self.open(notebook(folder / "widget.ipynb", *sources))
+        self.run_all()
+        assert self.errors() == []
+
     def settle(self) -> None:
         """Wait until the kernel is idle and two frames were painted."""
         self.page.wait_for_function(f"() => {KERNEL}?.status === 'idle'")
@@ -204,6 +215,81 @@ class Lab:
             '[data-mime-type="application/vnd.jupyter.error"]'
         ).all_inner_texts()
 
+    def python(self, code: str) -> str:
+        """What the kernel prints for this code, at once, without a cell."""
+        text: str = self.page.evaluate(
+            f"""async code => {{
+                let text = ''
+                const future = {KERNEL}.requestExecute({{code}})
+                future.onIOPub = m => {{ text += m.content.text ?? '' }}
+                await future.done
+                return text
+            }}""",
+            code,
+        )
+        return text
+
+    def comes_to(self, code: str, wanted: str) -> None:
+        """The same until it prints this: the browser tells Python a moment later, or two."""
+        for _ in range(100):
+            if (said := self.python(code)) == wanted:
+                return
+            self.page.wait_for_timeout(100)
+        assert said == wanted
+
+    @contextlib.contextmanager
+    def busy_kernel(self) -> Iterator[None]:
+        """The kernel works, and answers nobody, until the block ends."""
+        stop = self.server.folder / secrets.token_hex(4)
+        code = f"import os, time\nwhile not os.path.exists({str(stop)!r}): time.sleep(0.02)"
+        done = self.page.evaluate_handle(
+            f"""code => {{
+                const box = {{done: false}}
+                const future = {KERNEL}.requestExecute({{code}})
+                future.done.then(() => {{ box.done = true }})
+                return box
+            }}""",
+            code,
+        )
+        try:
+            self.page.wait_for_function(f"() => {KERNEL}?.status === 'busy'")
+            yield
+            assert done.evaluate("box => box.done") is False
+        finally:
+            stop.touch()
+        self.settle()
+
+    def themes(self) -> Iterator[str]:
+        """Turn the theme to dark and to light; each one is there when its name is given."""
+        for theme, light in (("JupyterLab Dark", "false"), ("JupyterLab Light", "true")):
+            self.page.evaluate(
+                "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+                theme,
+            )
+            self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+            self.settle()
+            yield theme
+
+    def active_cell(self) -> int:
+        return int(self.page.evaluate(f"() => {WIDGET}.content.activeCellIndex"))
+
+    def save(self) -> Path:
+        """Save the notebook; the file on the disk."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_function(f"() => !{WIDGET}.context.model.dirty", timeout=20_000)
+        return self.server.folder / self.page.evaluate(f"() => {WIDGET}.context.path")
+
+    def reopen_elsewhere(self, saved: Path) -> None:
+        """Open what was saved as somebody else does: no kernel ran, and nothing is trusted."""
+        clone = nbformat.read(saved, as_version=4)
+        # Another notebook: no signature of it is known here.
+        clone.cells.append(nbformat.v4.new_markdown_cell("From somewhere else."))
+        for cell in clone.cells:
+            cell.metadata.pop("trusted", None)
+        target = saved.with_name("clone.ipynb")
+        nbformat.write(clone, target)
+        self.open(target)
+
     def screenshot(self, path: str | Path) -> Path:
         """Store what the reader sees as a PNG file."""
         self.page.screenshot(path=str(path))
@@ -213,3 +299,207 @@ class Lab:
 WIDGET = "window.jupyterapp.shell.currentWidget"
 KERNEL = f"{WIDGET}?.sessionContext?.session?.kernel"
 CELLS = f"[...{WIDGET}.content.model.cells]"
+
+
+def notebook(path: Path, *sources: str) -> Path:
+    """Write a notebook with these cells; its path."""
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+# -- the page of a widget --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_page(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Open what `to_html` writes: `open_page(widget, theme="dark", size=(1280, 720))`.
+
+    There is no network. A message of the page about an error fails the test.
+    """
+    contexts, errors = [], []
+
+    def opened(
+        widget: Any, *, size: tuple[int, int] = (1100, 1000), theme: Any = "light",
+        motion: Any = "no-preference",
+    ) -> Page:  # fmt: skip
+        path = widget.to_html(tmp_path / f"page{len(contexts)}.html", theme=theme)
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, offline=True, reduced_motion=motion
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.goto(path.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+class View:
+    """A widget on a page: what a reader does with it, and what it promises every reader."""
+
+    root_class: ClassVar[str] = ""
+
+    def __init__(self, page: Page, nth: int = 0) -> None:
+        self.page = page
+        self.root = page.locator(f".{self.root_class}").nth(nth)
+        self.panel = self.root.locator(".w-panel")
+        expect(self.root).to_be_visible()
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name)
+
+    def radio(self, name: str) -> Locator:
+        return self.root.get_by_role("radio", name=name, exact=True)
+
+    def press(self, name: str) -> None:
+        self.button(name).click()
+        self.frame()
+
+    def pick(self, name: str) -> None:
+        self.radio(name).check()
+        self.frame()
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, each after what the last one did is drawn."""
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.frame()
+
+    def frame(self) -> None:
+        """Wait until what was asked for is drawn."""
+        self.page.evaluate(
+            "() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))"
+        )
+
+    def rows(self, of: str = "tbody tr") -> list[list[str]]:
+        """The texts of a table, a list a row."""
+        return self.root.locator(of).evaluate_all(
+            "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
+        )
+
+    def has_focus(self) -> bool:
+        return bool(self.root.evaluate("e => e.contains(document.activeElement)"))
+
+    def hears(self, text: str) -> None:
+        """The one region that a screen reader follows comes to say this."""
+        region = self.root.locator("[aria-live]")
+        expect(region).to_have_count(1)
+        expect(region).to_have_attribute("aria-live", "polite")
+        expect(region).to_contain_text(text)
+
+    def tab_stops(self) -> int:
+        """How often the tab key stops inside the widget, on the way from before it to after it."""
+        self.page.evaluate(
+            "document.body.append(Object.assign(document.createElement('button'), {id: 'after'}))"
+        )
+        self.page.evaluate("document.activeElement?.blur()")
+        for stops in range(20):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("document.activeElement.id") == "after":
+                return stops
+        raise AssertionError("the tab key does not leave the widget")
+
+    def check_names_and_roles(self) -> None:
+        """Every control has a name, keeps its keys from JupyterLab and is large enough."""
+        assert self.root.evaluate(NAMES_AND_ROLES) == []
+
+    def check_contrast(self, least: float) -> None:
+        """Every text stands out from its ground: 4.5 to 1 is WCAG's minimum, 7 for a hall."""
+        texts = self.root.evaluate(CONTRAST)
+        assert len(texts) > 10
+        assert texts[0][0] >= least, texts[:3]
+
+    def check_axe(self) -> None:
+        """axe-core finds nothing serious."""
+        if not self.page.evaluate("typeof axe === 'object'"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.root.evaluate("async root => (await axe.run(root)).violations")
+        serious = [
+            (rule["id"], rule["nodes"][0]["html"][:120])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+
+    def check_projector(self, small: str = "", inside: Sequence[Locator] = ()) -> None:
+        """It fits 1280 by 720 without scrolling, and a hall can read and press it.
+
+        `small` selects buttons that may be smaller; `inside` are parts that must not scroll.
+        """
+        over = "e => Math.max(e.scrollHeight - e.clientHeight, e.scrollWidth - e.clientWidth)"
+        assert self.page.evaluate("document.documentElement.scrollHeight") <= 720
+        for part in (self.root, *inside):
+            assert part.evaluate(over) <= 0, part.inner_text()
+        size = "e => parseFloat(getComputedStyle(e).fontSize)"
+        assert self.root.evaluate(size) >= 20
+        assert self.root.locator(".w-count").evaluate(size) == 48
+        boxes = self.root.evaluate(
+            """(root, small) => [...root.querySelectorAll('button')]
+                .filter(b => b.checkVisibility() && !(small && b.matches(small)))
+                .map(b => [b.getBoundingClientRect(), b.textContent])
+                .filter(([box]) => Math.min(box.width, box.height) < 43.9).map(b => b[1])""",
+            small,
+        )
+        assert boxes == []
+
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+
+CONTRAST = """root => {
+    // Colours may be half transparent: paint them over each other, as the page does.
+    const brush = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
+    const paint = colours => {
+        for (const c of ['white', ...colours]) {
+            brush.fillStyle = c
+            brush.fillRect(0, 0, 1, 1)
+        }
+        return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
+    }
+    const grounds = e => e ? [...grounds(e.parentElement), getComputedStyle(e).backgroundColor] : []
+    const found = []
+    for (const e of root.querySelectorAll('*')) {
+        const own = [...e.childNodes].some(c => c.nodeType === 3 && c.data.trim())
+        if (!own || e.closest('svg, .w-live') || e.disabled) continue
+        if (!e.checkVisibility({visibilityProperty: true})) continue
+        const ground = grounds(e)
+        const a = paint(ground), b = paint([...ground, getComputedStyle(e).color])
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
+        found.push([ratio, e.className + ': ' + e.textContent.slice(0, 30)])
+    }
+    return found.sort((p, q) => p[0] - q[0])
+}"""
+
+NAMES_AND_ROLES = """root => {
+    const wrong = []
+    const say = (what, e) => wrong.push(what + ': ' + e.outerHTML.slice(0, 90))
+    const named = e => e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length
+    const silent = ['presentation', 'alert', 'status']
+    for (const e of root.querySelectorAll('button, input, select, textarea, svg[role], [role]'))
+        if (!silent.includes(e.getAttribute('role')) && !named(e)) say('no name', e)
+    for (const e of [root, ...root.querySelectorAll('button, input, select, textarea, [tabindex]')])
+        if (!e.dataset.lmSuppressShortcuts) say('shortcuts', e)
+    for (const e of root.querySelectorAll('button, select, textarea, label:has(input), input')) {
+        if (!e.checkVisibility() || ['radio', 'range'].includes(e.type)) continue
+        const box = e.getBoundingClientRect()
+        if (Math.min(box.width, box.height) < 23.9) say('small', e)
+    }
+    const ids = [...document.querySelectorAll('[id]')].map(e => e.id)
+    if (new Set(ids).size < ids.length) wrong.push('an id twice')
+    for (const list of root.querySelectorAll('[role=listbox]')) {
+        const chosen = document.getElementById(list.getAttribute('aria-activedescendant'))
+        if (chosen && chosen.getAttribute('aria-selected') !== 'true') say('not selected', chosen)
+    }
+    for (const t of root.querySelectorAll('table'))
+        if (!t.querySelector('th[scope=col]')) say('no heads', t)
+    return wrong
+}"""

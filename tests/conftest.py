@@ -6,9 +6,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-from tests.browser import chromium, lab, lab_server
+from tests.browser import chromium, lab, lab_server, open_page
 
-__all__ = ["chromium", "lab", "lab_server"]
+__all__ = ["chromium", "lab", "lab_server", "open_page"]
 
 # Machines are slow at times: an example has no deadline. In CI the same examples come each time.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])

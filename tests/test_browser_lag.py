@@ -5,59 +5,33 @@ What the page shows is compared with a run over the real store and projector.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from esnb.widgets import Lag
-from esnb.widgets.lag import SECONDS, compared
-from tests.browser import Lab
-from tests.test_browser_timetravel import CONTRAST
+from esnb.widgets.lag import compared
+from esnb.widgets.lag_day import SECONDS
+from tests.browser import Lab, View
 
 pytestmark = pytest.mark.browser
 
 CRASH = [(20, "crash"), (24, "restart"), (24, "project", 12)]
 
 
-class Shown:
+class Shown(View):
     """A page with the widget, and what a reader finds on it."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.root = page.locator(".esnb-lag").first
+    root_class: ClassVar[str] = "esnb-lag"
+
+    def __init__(self, page: Page, nth: int = 0) -> None:
+        super().__init__(page, nth)
         self.slider = self.root.get_by_role("slider")
-        self.panel = self.root.locator(".w-panel")
         self.status = self.root.locator(".lg-status")
         self.bob = self.root.locator(".lg-bob")
-
-    def button(self, name: str) -> Locator:
-        return self.root.get_by_role("button", name=name)
-
-    def radio(self, name: str) -> Locator:
-        return self.root.get_by_role("radio", name=name, exact=True)
-
-    def pick(self, name: str) -> None:
-        self.radio(name).check()
-        self.frame()
-
-    def press(self, name: str) -> None:
-        self.button(name).click()
-        self.frame()
-
-    def keys(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
-            self.frame()
-
-    def frame(self) -> None:
-        self.page.evaluate(
-            "() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))"
-        )
 
     def at(self) -> int:
         return int(self.slider.input_value())
@@ -66,43 +40,21 @@ class Shown:
         self.slider.fill(str(second))
         self.frame()
 
-    def rows(self) -> list[list[str]]:
-        return self.root.locator("tbody tr").evaluate_all(
-            "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
-        )
-
 
 Opened = Callable[..., Shown]
 
 
 @pytest.fixture
-def opened(chromium: Browser, tmp_path: Path) -> Iterator[Opened]:
+def opened(open_page: Callable[..., Page]) -> Opened:
     """Open the page of a Lag: `opened(at=3, theme="dark", size=(1280, 720))`."""
-    contexts, errors = [], []
 
-    def open_page(
-        made: Lag | None = None, *, size: tuple[int, int] = (1100, 900), theme: Any = "light",
-        motion: Any = "no-preference", **options: Any,
+    def open_lag(
+        made: Lag | None = None, *, size: Any = (1100, 900), theme: str = "light",
+        motion: str = "no-preference", **options: Any,
     ) -> Shown:  # fmt: skip
-        made = made or Lag(**options)
-        path = made.to_html(tmp_path / f"page{len(contexts)}.html", theme=theme)
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, offline=True, reduced_motion=motion
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.goto(path.as_uri())
-        shown = Shown(page)
-        expect(shown.root).to_be_visible()
-        return shown
+        return Shown(open_page(made or Lag(**options), size=size, theme=theme, motion=motion))
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_lag
 
 
 def in_words(made: Lag, second: int) -> list[list[str]]:
@@ -140,7 +92,7 @@ def test_keys_move_and_every_number_is_the_projectors(opened: Opened) -> None:
     assert shown.rows() == in_words(made, 22)
     spoken = shown.slider.get_attribute("aria-valuetext")
     assert spoken == "second 22 of 45, 21 events behind, slow"
-    expect(shown.root.get_by_role("status")).to_contain_text("second 22: slow, 21 events and 2.5")
+    shown.hears("second 22: slow, 21 events and 2.5 seconds behind, growing.")
 
 
 def test_play_stops_where_it_should(opened: Opened) -> None:
@@ -282,24 +234,14 @@ def test_a_rebuild_mends_it_while_the_old_one_serves(opened: Opened) -> None:
 
 def test_tab_leaves_the_widget_after_eight_stops(opened: Opened) -> None:
     shown = opened(at=5)
-    page = shown.page
-    page.evaluate(
-        "document.body.append(Object.assign(document.createElement('button'), {id: 'after'}))"
-    )
-    page.locator("body").focus()
-    stops = 0
-    while page.evaluate("document.activeElement.id") != "after":
-        page.keyboard.press("Tab")
-        stops += 1
-        assert stops <= 9
-    assert stops == 9
+    assert shown.tab_stops() == 8
     shown.radio("in one transaction").focus()
     shown.keys("ArrowRight")
     assert shown.radio("apart, handler idempotent").is_checked()
     assert shown.at() == 5
     shown.button("one second on").focus()
     shown.keys("ArrowDown")
-    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    label = shown.page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert label == "end of the day (End)"
     assert shown.at() == 5
 
@@ -311,9 +253,7 @@ def test_contrast_of_every_text(opened: Opened, theme: str) -> None:
         shown.slider.focus()
         for keys in ((), ("ArrowRight",), ("Escape", "?")):
             shown.keys(*keys)
-            texts = shown.root.evaluate(CONTRAST)
-            assert len(texts) > 10
-            assert texts[0][0] >= least, texts[:3]
+            shown.check_contrast(least)
 
 
 def test_projector_fits_and_is_large(opened: Opened) -> None:
@@ -321,125 +261,104 @@ def test_projector_fits_and_is_large(opened: Opened) -> None:
     shown.slider.focus()
     for keys in ((), ("PageDown",), ("Escape", "?"), ("Escape", "Home")):
         shown.keys(*keys)
-        assert shown.page.evaluate("document.documentElement.scrollHeight") <= 720, keys
-        inside = shown.root.evaluate(
-            "e => [e.scrollHeight, e.clientHeight, e.scrollWidth, e.clientWidth]"
-        )
-        assert inside[0] <= inside[1], keys
-        assert inside[2] <= inside[3], keys
-    size = "e => parseFloat(getComputedStyle(e).fontSize)"
-    assert shown.root.evaluate(size) >= 20
-    assert shown.root.locator(".w-count").evaluate(size) == 48
-    for button in shown.root.locator("button:visible").all():
-        box = button.bounding_box()
-        assert box is not None
-        assert min(box["width"], box["height"]) >= 44
+        shown.check_projector()
     shown.keys("PageDown")
     assert shown.at() == 12  # the next stop, as a presenter's remote sends it
     shown.go(26)
     shown.pick("no such order")
     shown.keys("p")
-    assert shown.page.evaluate("document.documentElement.scrollHeight") <= 720
+    shown.check_projector()
     shown.press("go on")
     shown.go(26)
-    inside = shown.root.evaluate("e => [e.scrollHeight, e.clientHeight]")
-    assert inside[0] <= inside[1]
+    shown.check_projector()
 
 
-def test_targets_names_and_roles(opened: Opened) -> None:
-    shown = opened(at=18)
-    shown.slider.focus()
-    shown.keys("ArrowRight")
-    for target in shown.root.locator("button:visible, label:visible, input[type=range]").all():
-        box = target.bounding_box()
-        assert box is not None
-        assert min(box["width"], box["height"]) >= 23.9, target.inner_text()
-    wrong = shown.root.evaluate("""root => {
-        const wrong = []
-        const named = e => e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length
-        for (const e of root.querySelectorAll('button, input, textarea, svg[role]'))
-            if (!named(e)) wrong.push(e.outerHTML.slice(0, 90))
-        for (const e of root.querySelectorAll('button, input, textarea, [tabindex]'))
-            if (!e.dataset.lmSuppressShortcuts) wrong.push('no: ' + e.outerHTML)
-        const ids = [...document.querySelectorAll('[id]')].map(e => e.id)
-        if (new Set(ids).size < ids.length) wrong.push('an id twice')
-        for (const e of root.querySelectorAll('*')) for (const name of ['fill', 'stroke', 'color',
-            'backgroundColor']) if (getComputedStyle(e)[name] === 'rgb(213, 94, 0)')
-            wrong.push('vermilion is for refusals')
-        return wrong
-    }""")
-    assert wrong == []
-
-
-def test_axe_finds_nothing_serious(opened: Opened) -> None:
-    axe = os.environ.get("ESNB_AXE")
-    if not axe:
-        pytest.skip("ESNB_AXE names no axe.min.js (npm install axe-core): own checks only")
+def test_names_roles_and_axe(opened: Opened) -> None:
     for theme in ("light", "dark"):
         shown = opened(at=18, theme=theme)
-        shown.page.evaluate(Path(axe).read_text(encoding="utf-8"))
         shown.slider.focus()
         for keys in ((), ("ArrowRight",), ("Escape", "?")):
             shown.keys(*keys)
-            found = shown.page.evaluate("axe.run('.esnb-lag')")["violations"]
-            bad = [(v["id"], v["nodes"][0]["html"][:120]) for v in found
-                   if v["impact"] in ("serious", "critical")]  # fmt: skip
-            assert bad == []
+            shown.check_names_and_roles()
+            shown.check_axe()
+    used = """root => [...root.querySelectorAll('*')].filter(e => ['fill', 'stroke', 'color',
+        'backgroundColor'].some(name => getComputedStyle(e)[name] === 'rgb(213, 94, 0)')).length"""
+    assert shown.root.evaluate(used) == 0  # vermilion is for refusals
 
 
 # -- in JupyterLab -----------------------------------------------------------------------------
 
 
-def test_lab_keys_theme_and_python(lab: Lab, tmp_path: Path) -> None:
-    sources = (
+def test_lab_keys_theme_and_python(lab: Lab) -> None:
+    lab.run(
         "from esnb.widgets import Lag\nlag = Lag(at=18, script=[(30, 'pause')])\nlag",
         "lag",
         "x = 1",
-        "print(lag.at, lag.script, list(lag.answers['actual']), lag.lag.events)",
     )
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    path = tmp_path / "lag.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
-    lab.open(path)
-    lab.run_all()
     page = lab.page
-    shown = Shown(page)
-    twin = page.locator(".esnb-lag").nth(1)
-    expect(twin).to_have_count(1)
+    shown, twin = Shown(page), Shown(page, 1)
     shown.slider.focus()
-    active = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
-    page.wait_for_function(f"() => ({active})() === 0")
+    page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex === 0"
+    )
     for key in ("ArrowUp", "ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight"):
         shown.keys(key)
-    assert page.evaluate(active) == 0
+    assert lab.active_cell() == 0
     assert shown.at() == 19
     shown.button("keys").focus()
     shown.keys("b", "b", "x")  # to the notebook: new cells below, and cut one
     shown.slider.focus()
-    assert twin.get_by_role("slider").input_value() == "19"
-    count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
-    assert count == 4
+    assert twin.at() == 19
+    assert page.locator(".jp-Cell").count() == 3
     shown.pick("PENDING")
     shown.press("commit")
-    expect(twin.locator(".w-panel")).to_contain_text("✓ match")
+    expect(twin.panel).to_contain_text("✓ match")
     shown.press("go on")
     shown.press("crash")
-    ground = "e => getComputedStyle(e).backgroundColor"
-    light = shown.root.evaluate(ground)
-    theme = "{theme: 'JupyterLab Dark'}"
-    page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {theme})")
-    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    page.wait_for_function(
-        "light => getComputedStyle(document.querySelector('.esnb-lag')).backgroundColor !== light",
-        arg=light,
+    for _ in lab.themes():
+        shown.check_contrast(4.5)
+    lab.comes_to(
+        "print(lag.at, lag.script, list(lag.answers['actual']), lag.lag.events)",
+        "20 [[19, 'crash', None]] ['PENDING'] 23\n",
     )
-    page.wait_for_timeout(1500)  # a position is written back when it has settled
-    page.evaluate(
-        "() => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = 3 }"
+    shown.slider.focus()
+    shown.keys("Escape")
+    assert not shown.has_focus()
+
+
+def test_lab_a_busy_kernel_still_answers_the_reader(lab: Lab) -> None:
+    lab.run("from esnb.widgets import Lag", "lag = Lag(at=18)\nlag")
+    shown = Shown(lab.page)
+    with lab.busy_kernel():
+        shown.slider.focus()
+        shown.keys("ArrowRight")
+        shown.pick("PAID")
+        shown.keys("p")
+        expect(shown.panel).to_contain_text("your answer: PAID · he sees: PENDING · ≠ different")
+        shown.keys("p")
+        shown.press("crash")
+        expect(shown.status).to_contain_text("growing")
+        shown.slider.focus()
+        shown.keys("ArrowRight", "ArrowRight")
+        expect(shown.status).to_contain_text("the process is gone")
+        shown.press("restart")
+        shown.pick("wait for my position")
+        assert shown.rows() == in_words(Lag(script=[(19, "crash"), (22, "restart")]), shown.at())
+    lab.comes_to(
+        "print(lag.at, lag.policy, lag.script, list(lag.answers['answer']))",
+        "23 wait [[19, 'crash', None], [22, 'restart', None]] ['PAID']\n",
     )
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
-    expect(page.locator(".jp-OutputArea-output").last).to_contain_text(
-        "20 [[19, 'crash', None]] ['PENDING'] 23"
-    )
-    assert lab.errors() == []
+
+
+def test_lab_saved_and_reopened(lab: Lab) -> None:
+    lab.run("from esnb.widgets import Lag", "lag = Lag(at=19)\nlag")
+    saved = lab.save()
+    states = nbformat.read(saved, as_version=4).metadata.get("widgets", {"none": {"state": {}}})
+    assert all("state" in kind for kind in states.values())
+    lab.reopen_elsewhere(saved)
+    shown = " ".join(lab.outputs())
+    assert "at second 19 the read model is 14 events and" in shown
+    assert "model not found" not in shown
+    picture = lab.page.locator(".jp-OutputArea-output img")
+    assert picture.evaluate("e => e.naturalWidth") > 300
+    assert lab.page.locator(".jp-OutputArea-output tbody tr").count() == 6
