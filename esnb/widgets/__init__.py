@@ -1,5 +1,6 @@
 """Widgets to look at a log with: time sliders through one aggregate and through a whole store."""
 
+from esnb.widgets.checklist import Advice, Checklist, advise
 from esnb.widgets.lag import Lag
 from esnb.widgets.race import Race
 from esnb.widgets.race_guards import race_outcomes
@@ -8,5 +9,5 @@ from esnb.widgets.timetravel import TimeTravel
 
 __all__ = [
     "StoreSlider", "TimeSlider", "store_slider", "time_slider", "TimeTravel", "Race",
-    "race_outcomes", "Lag",
+    "race_outcomes", "Lag", "Checklist", "Advice", "advise",
 ]  # fmt: skip
