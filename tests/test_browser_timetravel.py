@@ -73,7 +73,7 @@ class Shown:
         self.root = page.locator(".esnb-tt").first
         self.slider = self.root.get_by_role("slider", name="position")
         self.marks = self.root.get_by_role("listbox")
-        self.panel = self.root.locator(".tt-panel")
+        self.panel = self.root.locator(".w-panel")
 
     def button(self, name: str) -> Locator:
         return self.root.get_by_role("button", name=name)
@@ -158,7 +158,7 @@ def test_every_position_shows_the_fold(opened: Opened, store: EventStore) -> Non
     for number in range(11):
         assert shown.at() == number
         assert shown.state() == folded(store, number)
-        code = shown.root.locator(".tt-code code").inner_text()
+        code = shown.root.locator(".w-code code").inner_text()
         assert code == f'store.load(Snapshotted, "order-17", at={number})'
         shown.keys("ArrowRight")
     for number in range(10, -1, -1):
@@ -367,7 +367,7 @@ def test_pins_and_compare(opened: Opened, store: EventStore) -> None:
             **difference.added, **{p: after for p, (_, after) in difference.changed.items()}
         }.items()
     }  # fmt: skip
-    expect(shown.root.locator(".tt-code code")).to_have_text(
+    expect(shown.root.locator(".w-code code")).to_have_text(
         'History(store, Snapshotted, "order-17").diff(1, 10)'
     )
     shown.keys("Escape")
@@ -399,7 +399,7 @@ def test_event_data_is_text(opened: Opened) -> None:
     shown.page.wait_for_timeout(300)
     assert shown.page.title() != "owned"
     assert shown.page.locator("img").count() == 0
-    expect(shown.root.locator(".tt-title")).to_contain_text(evil)
+    expect(shown.root.locator(".w-title")).to_contain_text(evil)
 
 
 # -- asking ------------------------------------------------------------------------------------
@@ -472,7 +472,7 @@ def test_what_if_without_a_kernel(opened: Opened) -> None:
         ["shipped.BOOK-7", "1", "", "- removed"],
     ]
     expect(shown.panel).to_contain_text("fact at 7")
-    expect(shown.root.locator(".tt-code code")).to_have_text(
+    expect(shown.root.locator(".w-code code")).to_have_text(
         'History(store, Snapshotted, "order-17").without(6, policy="stop")'
     )
     shown.panel.get_by_role("combobox").select_option("skip")
@@ -502,20 +502,65 @@ def test_find_the_first(opened: Opened, store: EventStore) -> None:
     expect(shown.panel.locator("li")).to_have_count(len(found.probes))
 
 
-def test_events_that_mention_a_text(opened: Opened) -> None:
+def test_filter_by_type_and_text(opened: Opened) -> None:
     shown = opened(at=10)
-    shown.root.get_by_role("button", name="find", exact=True).click()
-    text = shown.panel.get_by_label("text in an event")
+    shown.slider.focus()
+    shown.keys("f")
+    bar = shown.root.locator(".tt-field")
+    faded = shown.root.locator(".tt-mark.tt-faded")
+    text = shown.root.get_by_label("events that mention a text")
     text.fill("book-7")
     text.press("Enter")
-    bar = shown.root.locator(".tt-field")
-    expect(bar).to_contain_text("“book-7” is in 4 events: 3, 5, 7, 9")
-    assert shown.root.locator(".tt-lit").count() == 4
+    expect(bar).to_contain_text("“book-7”: 4 events: 3, 5, 7, 9")
+    expect(faded).to_have_count(6)
+    chip = shown.root.locator(".tt-chip", has_text="OrderShipped")
+    expect(chip).to_have_text("OSOrderShipped2")
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(bar).to_contain_text("OrderShipped with “book-7”: 2 events: 7, 9")
+    expect(faded).to_have_count(8)
+    expect(shown.root.get_by_role("option").nth(4)).to_have_attribute(
+        "aria-label", "5: ItemAdded, 2 fields changed, filtered out, IA"
+    )
     shown.slider.focus()
-    shown.keys("[", "[")
+    shown.keys("[", "[", "[")
     assert shown.at() == 7
     shown.root.get_by_role("button", name="total", exact=True).click()
+    expect(bar).to_contain_text("total was changed by 0 events of OrderShipped with “book-7”")
+    assert shown.root.evaluate(ROLES) == []
+    shown.button("show all").click()
+    expect(faded).to_have_count(0)
     expect(bar).to_contain_text("total was changed by 5 events")
+    shown.root.locator(".tt-chip").first.click()
+    shown.slider.focus()
+    shown.keys("Escape")
+    expect(faded).to_have_count(0)
+    expect(shown.root.locator(".tt-filter")).to_be_hidden()
+
+
+def test_refused_commands_stand_between_events(opened: Opened) -> None:
+    evil = "<img src=x onerror=\"document.title='owned'\">"
+    refused = [(4, "ShipOrder", "not paid yet"), (4, evil, evil), (9, "PayOrder", "")]
+    shown = opened(at=5, refused=refused)
+    marks = shown.root.locator(".tt-refusal")
+    expect(marks).to_have_count(3)
+    assert shown.root.get_by_role("option").count() == 10
+    middle = "e => { const b = e.getBoundingClientRect(); return b.x + b.width / 2 }"
+    left, right = (shown.root.get_by_role("option").nth(k).evaluate(middle) for k in (3, 4))
+    assert left < marks.first.evaluate(middle) < right
+    assert marks.first.locator("circle").evaluate("e => getComputedStyle(e).fill") == "none"
+    here = shown.root.locator(".tt-refused-here li")
+    expect(here.first).to_be_hidden()
+    marks.first.click()
+    shown.frame()
+    assert shown.at() == 4
+    expect(here).to_have_count(2)
+    told = "ShipOrder was refused here (no event was stored): not paid yet"
+    expect(here.first).to_have_text(told)
+    live = shown.root.get_by_role("status")
+    expect(live).to_contain_text("Refused here: ShipOrder: not paid yet")
+    assert shown.page.locator("img").count() == 0
+    assert shown.page.title() != "owned"
 
 
 def test_which_event_did_this(opened: Opened) -> None:
@@ -549,10 +594,10 @@ def test_another_fold_under_the_same_playhead(opened: Opened) -> None:
     shown = opened(at=8, fold=[Snapshotted, Parcels])
     expect(shown.root.locator(".tt-snap")).to_have_count(2)
     shown.button("fold: Snapshotted").click()
-    expect(shown.root.locator(".tt-title")).to_have_text("order-17 as Parcels")
+    expect(shown.root.locator(".w-title")).to_have_text("order-17 as Parcels")
     assert shown.state() == {"parcels": "1"}
     expect(shown.root.locator(".tt-snap")).to_have_count(0)
-    expect(shown.root.locator(".tt-code code")).to_have_text(
+    expect(shown.root.locator(".w-code code")).to_have_text(
         'History(store, Parcels, "order-17").at(8)'
     )
     shown.slider.focus()
@@ -641,7 +686,7 @@ CONTRAST = """root => {
     const found = []
     for (const e of root.querySelectorAll('*')) {
         const own = [...e.childNodes].some(c => c.nodeType === 3 && c.data.trim())
-        if (!own || e.closest('svg, .tt-live') || e.disabled) continue
+        if (!own || e.closest('svg, .w-live') || e.disabled) continue
         if (!e.checkVisibility({visibilityProperty: true})) continue
         const ground = grounds(e)
         const a = paint(ground), b = paint([...ground, getComputedStyle(e).color])
@@ -682,7 +727,7 @@ def test_projector_fits_and_is_large(opened: Opened) -> None:
         assert inside[2] <= inside[3], keys
     size = "e => parseFloat(getComputedStyle(e).fontSize)"
     assert shown.root.evaluate(size) >= 20
-    assert shown.root.locator(".tt-count").evaluate(size) == 48
+    assert shown.root.locator(".w-count").evaluate(size) == 48
     for button in shown.root.locator("button:visible:not(.tt-name)").all():
         box = button.bounding_box()
         assert box is not None
@@ -705,7 +750,7 @@ def test_the_theme_flips_under_the_widget(opened: Opened) -> None:
     assert shown.root.evaluate(ground) == "rgb(255, 255, 255)"
     shown.page.evaluate("document.documentElement.dataset.theme = 'dark'")
     assert shown.root.evaluate(ground) == "rgb(17, 17, 17)"
-    ink = shown.root.locator(".tt-mark .tt-shape").first.evaluate("e => getComputedStyle(e).stroke")
+    ink = shown.root.locator(".tt-mark .w-shape").first.evaluate("e => getComputedStyle(e).stroke")
     assert ink == "rgb(236, 236, 236)"
 
 
@@ -793,7 +838,7 @@ def test_a_page_inside_a_cell(chromium: Browser, store: EventStore) -> None:
         page.keyboard.press("ArrowRight")
         expect(slider).to_have_value("6")
         inside.get_by_role("button", name="copy", exact=True).click()
-        expect(inside.locator(".tt-code")).to_contain_text("cop")
+        expect(inside.locator(".w-code")).to_contain_text("cop")
     finally:
         context.close()
 

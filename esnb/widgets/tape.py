@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -37,7 +38,7 @@ POLICIES: tuple[Policy, ...] = ("stop", "skip", "force")
 _PLAIN = re.compile(r"[\w-]+")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _SCALARS = (str, bytes, int, float, date, timedelta, Decimal, UUID, type(None))
-_LOADED_IN_BULK = timedelta(minutes=1)
+_LOADED_IN_BULK = 60.0  # seconds
 
 Change = tuple[int, int, int]
 """Path, text before, text after: indices into the tables `paths` and `texts`; -1 is absent."""
@@ -174,15 +175,22 @@ def states_of(history: History[Any]) -> Iterator[dict[str, Any]]:
     state = replay(history.kind, ())
     shared = {k: v for k, v in state_of(state).items() if k not in attributes_of(state)}
     yield {**shared, **attributes_of(state)}
-    for event in history.events:
-        apply_to(state, event)
+    for made in history._steps:
+        for event in made:
+            apply_to(state, event)
         yield {**shared, **attributes_of(state)}
 
 
 def fold(history: History[Any]) -> dict[str, Any]:
     """Fold once: `paths`, `texts`, the changes of each event, and a full state every so often."""
+    return reel(states_of(history), EVERY)
+
+
+def reel(states: Iterable[Mapping[str, Any]], every: int) -> dict[str, Any]:
+    """The tape of states in a row: the first one whole, what each later one changed, and a whole
+    one `every` so often."""
     shadow, changes = Shadow(), []
-    for state in states_of(history):
+    for state in states:
         changes.append(shadow.look(state))
     paths = _in_order(shadow.steps)
     rank = {path: number for number, path in enumerate(paths)}
@@ -191,7 +199,6 @@ def fold(history: History[Any]) -> dict[str, Any]:
     now: dict[int, int] = {}
     full: list[list[int]] = []
     pairs = 0
-    every = EVERY
     for number, step in enumerate(changes):
         row: list[int] = []
         for path, before, after in sorted(step, key=lambda c: rank[c[0]]):
@@ -223,7 +230,8 @@ def commands_of(events: Sequence[Event]) -> list[int]:
     """
     recorded = {event.recorded_at for event in events}
     times = [e.occurred_at for e in events if e.occurred_at]
-    bulk = len(recorded) == 1 and bool(times) and max(times) - min(times) > _LOADED_IN_BULK
+    length = max(times) - min(times) if times else timedelta(0)
+    bulk = loaded_in_bulk(len(recorded), length.total_seconds())
     numbers: list[int] = []
     last: Any = None
     for event in events:
@@ -232,6 +240,11 @@ def commands_of(events: Sequence[Event]) -> list[int]:
         numbers.append((numbers[-1] + (key != last)) if numbers else 0)
         last = key
     return numbers
+
+
+def loaded_in_bulk(recorded: int, seconds: float) -> bool:
+    """Whether one recorded_at stands for events that occurred over a long time."""
+    return recorded == 1 and seconds > _LOADED_IN_BULK
 
 
 def snapshots_of(
@@ -280,15 +293,18 @@ def lanes_of(
 ) -> tuple[list[str], list[int]]:
     """The names of the lanes (at most 7, then "other") and the lane of each event."""
     names = [lanes(event) if lanes else event.event_type for event in events]
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
+    kept, place = lane_places(Counter(names))
+    return kept, [place[name] for name in names]
+
+
+def lane_places(counts: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
+    """Names with their counts, as they first appear: those that get a lane, and whose is which."""
     kept = list(counts)
     if len(kept) > MOST_LANES:
         often = sorted(counts, key=lambda name: -counts[name])[:MOST_LANES]
         kept = [*(name for name in counts if name in often), "other"]
     place = {name: number for number, name in enumerate(kept)}
-    return kept, [place.get(name, len(kept) - 1) for name in names]
+    return kept, {name: place.get(name, len(kept) - 1) for name in counts}
 
 
 def what_if(history: History[Any], muted: Iterable[int], policy: Policy) -> dict[str, Any]:
@@ -365,6 +381,8 @@ def order_tree(history: History[Any]) -> dict[str, Any] | None:
     """
     if not 2 <= len(history) <= ORDER_UP_TO or not hasattr(history.kind, "refuses"):
         return None
+    if len(history.events) != len(history):
+        return None  # an upcaster split or dropped one: what is put in order is what is stored
     left, ruled = ORDER_NODES, False
 
     def node(state: Any, rest: list[int]) -> dict[str, Any] | None:
@@ -393,25 +411,47 @@ def order_tree(history: History[Any]) -> dict[str, Any] | None:
 
 def face(store: Reader, history: History[Any], aggregate_id: str) -> dict[str, Any]:
     """What belongs to one fold of the events: its states, its snapshots, its experiments."""
-    kind = history.kind
-    good, bad = snapshots_of(store, kind, aggregate_id)
     return {
-        "kind": kind.__name__,
-        "loads": isinstance(kind, type) and issubclass(kind, Aggregate),
-        "snapshots": good,
-        "unused": bad,
+        **kind_of(store, history.kind, aggregate_id),
         "what_if": single_mutes(history),
         "order": order_tree(history),
         **fold(history),
     }
 
 
+def kind_of(store: Reader, kind: type[Any], aggregate_id: str) -> dict[str, Any]:
+    """What is said of the class that folds: its name, and the snapshots that a load would use."""
+    good, bad = snapshots_of(store, kind, aggregate_id)
+    return {
+        "kind": kind.__name__,
+        "loads": isinstance(kind, type) and issubclass(kind, Aggregate),
+        "snapshots": good,
+        "unused": bad,
+    }
+
+
+def labels(history: History[Any]) -> list[Event]:
+    """The event that stands for each number: what it is today, or what is stored where an upcaster
+    makes several or none of it."""
+    return [history._label(number) for number in range(1, len(history) + 1)]
+
+
+def contents(events: Sequence[Event]) -> dict[str, list[Any]]:
+    """What an event's card shows."""
+    return {
+        "version": [event.event_version for event in events],
+        "data": [_json(event.event_data) for event in events],
+        "metadata": [_json(event.metadata) for event in events],
+    }
+
+
 def payload(
     store: Reader, histories: Sequence[History[Any]], aggregate_id: str, *,
     stops: Mapping[int, str], lanes: Callable[[Event], str] | None = None,
+    refused: Sequence[Sequence[Any]] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """All that the browser needs, as JSON types. All histories are of the same events."""
-    events = histories[0].events
+    events = labels(histories[0])
     types = Table()
     lane_names, lane = lanes_of(events, lanes)
     first, *others = (face(store, history, aggregate_id) for history in histories)
@@ -422,13 +462,11 @@ def payload(
         "types": [drawing(name) for name in types.texts],
         "lane": lane,
         "lanes": lane_names,
-        "version": [event.event_version for event in events],
         "time": [_micros(event.occurred_at) for event in events],
-        "event_id": [str(event.event_id) for event in events],
-        "data": [_json(event.event_data) for event in events],
-        "metadata": [_json(event.metadata) for event in events],
+        **contents(events),
         "command": commands_of(events),
         "stops": [[number, text] for number, text in sorted(stops.items())],
+        "refused": list(refused),
         "others": others,
         **first,
     }

@@ -12,16 +12,11 @@ before anything happened. The keys are listed under `?` in the widget.
 from __future__ import annotations
 
 import base64
-import html
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-import anywidget
 import numpy as np
 import pandas as pd
 import traitlets
@@ -32,35 +27,20 @@ from esnb.events import Event
 from esnb.reading import Reader
 from esnb.store import EventStore
 from esnb.timetravel import Diff, History, Policy, WhatIf
-from esnb.widgets import parts, simple, tape
+from esnb.widgets import long, page, parts, simple, tape
+from esnb.widgets import refused as _refused
+from esnb.widgets.long import LongHistory
 
 Guide = Literal["full", "partial", "off"]
-Theme = Literal["auto", "light", "dark"]
 
 CHECK_UP_TO = 2_000
 _MARKS_UP_TO = 60
 _BARS = 120
 _FRAMES = 5
-_STATIC = Path(__file__).parent / "static"
-_ANSWERS = ["number", "event_type", "question", "answer", "actual", "match", "why"]
+_ROWS = 1_000
 
 
-@cache
-def _module() -> str:
-    """The page's code: the core and the view in one ES module, put together as text."""
-    core = (_STATIC / "core.js").read_text(encoding="utf-8")
-    view = (_STATIC / "timetravel.js").read_text(encoding="utf-8")
-    core = re.sub(r"^export (?=const |function )", "", core, flags=re.MULTILINE)
-    view = re.sub(r'^import [^;]+ from "\./core\.js";\n', "", view, flags=re.MULTILINE)
-    return f"{core}\n{view}"
-
-
-@cache
-def _style() -> str:
-    return (_STATIC / "timetravel.css").read_text(encoding="utf-8")
-
-
-class TimeTravel(anywidget.AnyWidget):
+class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     """Every state of one aggregate under one playhead: `TimeTravel(store, "order-17", fold=Order)`.
 
     `fold` is any class with `apply(event)`, or a list of them to swap under one playhead. `stops`
@@ -74,43 +54,49 @@ class TimeTravel(anywidget.AnyWidget):
     `events`, `diff()` and `answers` are what the view shows.
     """
 
-    _esm: ClassVar[str] = ""
-    _css: ClassVar[str] = ""
-    _payload = traitlets.Bytes(b"").tag(sync=True)
-    _answers: Any = traitlets.List().tag(sync=True)
+    _begins_with: ClassVar[tuple[str, ...]] = (
+        "at", "pins", "guide", "_muted", "_policy", "_fold",
+    )  # fmt: skip
+    _columns: ClassVar[tuple[str, ...]] = (
+        "number", "event_type", "question", "answer", "actual", "match", "why",
+    )  # fmt: skip
+    _headers = traitlets.Bytes(b"").tag(sync=True)
     _muted: Any = traitlets.List().tag(sync=True)
     _fold = traitlets.Int(0).tag(sync=True)
     _policy = traitlets.Unicode("stop").tag(sync=True)
     at: Any = traitlets.TraitType(0).tag(sync=True)
     pins: Any = traitlets.TraitType((None, None)).tag(sync=True)
     guide = traitlets.Unicode("full").tag(sync=True)
-    projector = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self, store: Reader, aggregate_id: str, fold: type[Any] | Sequence[type[Any]], *,
         stops: Mapping[int, str] | None = None, guide: Guide = "full", projector: bool = False,
         at: int | datetime | str | None = None, lanes: Callable[[Event], str] | None = None,
+        refused: Iterable[Any] = (), progress: bool = True,
     ) -> None:  # fmt: skip
-        long = len(store.events(aggregate_id)) > CHECK_UP_TO
         kinds: list[Any] = list(fold) if isinstance(fold, list | tuple) else [fold]
         if not kinds:
             raise InvalidEventError("fold needs at least one class with apply(event), found none.")
-        first = History(store, kinds[0], aggregate_id, check=not long)
-        others = [History.of(first.events, kind, check=not long) for kind in kinds[1:]]
-        self.histories: list[History[Any]] = [first, *others]
-        self.name = aggregate_id
         if guide not in get_args(Guide):
             raise InvalidEventError(f"guide is one of {get_args(Guide)}, found {guide!r}.")
+        self.name = aggregate_id
+        self.histories = _histories(store, kinds, aggregate_id, lanes, progress)
         self.stops = {self._number(n): str(text) for n, text in (stops or {}).items()}
-        self._data = tape.payload(
-            store, self.histories, aggregate_id, stops=self.stops, lanes=lanes
-        )
+        self.refused = _refused.rows_of(refused, aggregate_id, len(self.history))
+        data, headers = self._contents(store, lanes)
         begin = len(self.history) if at is None else self._number(at)
-        super().__init__(
-            _payload=json.dumps(self._data, ensure_ascii=False).encode(), at=begin, guide=guide,
-            projector=projector,
-        )  # fmt: skip
+        super().__init__(data, _headers=headers, at=begin, guide=guide, projector=projector)
         self.on_msg(self._on_message)
+
+    def _contents(
+        self, store: Reader, lanes: Callable[[Event], str] | None
+    ) -> tuple[dict[str, Any], bytes]:
+        first = self.histories[0]
+        told: Any = {"stops": self.stops, "refused": self.refused}
+        if not isinstance(first, LongHistory):
+            return tape.payload(store, self.histories, self.name, lanes=lanes, **told), b""
+        longs: Any = self.histories
+        return long.payload(store, longs, self.name, **told), first.headers.packed()
 
     @classmethod
     def simple(cls, store: Reader, aggregate_id: str, fold: type[Any], **options: Any) -> Any:
@@ -142,12 +128,17 @@ class TimeTravel(anywidget.AnyWidget):
     @property
     def event(self) -> Event | None:
         """The event at the playhead; None at 0."""
-        return self.history.events[self.at - 1] if self.at else None
+        return self.history._label(self.at) if self.at else None
 
     @property
     def events(self) -> pd.DataFrame:
-        """A row an event up to the playhead: number, type, time, data, and the paths it changed."""
-        return self.history.df().head(self.at)
+        """A row an event up to the playhead: number, type, time, data, and the paths it changed.
+
+        Of a stream of more than 20,000 events, the last 1,000 of these rows."""
+        history = self.history
+        if isinstance(history, LongHistory):
+            return history.recent(self.at, _ROWS)
+        return history.df().head(self.at)
 
     def diff(self) -> Diff:
         """What separates the two pins; without both, what the event at the playhead changed."""
@@ -155,14 +146,6 @@ class TimeTravel(anywidget.AnyWidget):
         if a is not None and b is not None:
             return self.history.diff(a, b)
         return self.history.diff(max(self.at - 1, 0), self.at)
-
-    @property
-    def answers(self) -> pd.DataFrame:
-        """What was predicted, a row a question: number, event_type, question, answer, actual,
-        match, why."""
-        return pd.DataFrame(
-            [{k: row.get(k) for k in _ANSWERS} for row in self._answers], columns=_ANSWERS
-        )
 
     def what_if(self, mute: Iterable[int], policy: Policy = "stop") -> WhatIf[Any]:
         """Fold again without some events, and show it in the view. Nothing is stored.
@@ -194,53 +177,22 @@ class TimeTravel(anywidget.AnyWidget):
 
     # -- without a kernel ------------------------------------------------------------------
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The live view, and beside it what a place without widgets can show: text, and a picture
-        with a table."""
-        return {
-            "text/plain": repr(self),
-            "text/html": self._still(),
-            "application/vnd.jupyter.widget-view+json": {
-                "version_major": 2, "version_minor": 0, "model_id": self.model_id,
-            },
-        }  # fmt: skip
+    def _title(self) -> str:
+        return f"{self.name}: time travel"
 
-    def to_html(self, path: str | Path, theme: Theme = "auto") -> Path:
-        """Write one page that holds everything and needs no network and no kernel.
-
-        Returns its path. What-if with several events muted, or in a long stream, is not in it.
-        """
-        if theme not in get_args(Theme):
-            raise InvalidEventError(f"theme is one of {get_args(Theme)}, found {theme!r}.")
-        target = Path(path)
-        target.write_text(self._page(theme), encoding="utf-8")
-        return target
-
-    def static(self, height: int = 760) -> StaticPage:
-        """The page of `to_html` inside the cell, for a published notebook; it runs in a sandbox."""
-        return StaticPage(self._page("auto"), repr(self), height)
-
-    def _page(self, theme: Theme) -> str:
-        state = {
-            "at": self.at, "pins": list(self.pins), "guide": self.guide,
-            "projector": self.projector, "_answers": list(self._answers),
-            "_muted": list(self._muted), "_policy": self._policy, "_fold": self._fold,
-        }  # fmt: skip
-        fill = {
-            "TITLE": html.escape(f"{self.name}: time travel"),
-            "THEME": theme,
-            "STYLE": _style(),
-            "PAYLOAD": _in_script(json.dumps(self._data, ensure_ascii=False)),
-            "STATE": _in_script(json.dumps(state, ensure_ascii=False)),
-            "MODULE": _module(),
-            "STILL": self._still(),
-        }
-        page = (_STATIC / "page.html").read_text(encoding="utf-8")
-        return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: fill[found.group(1)], page)
+    def _page_data(self) -> dict[str, Any]:
+        if not self._headers:
+            return self._data
+        seen = (self.at, *self.stops, *(pin for pin in self.pins if pin is not None))
+        headers = base64.b64encode(self._headers).decode("ascii")
+        longs: list[Any] = self.histories
+        windows = [long.around(history, seen) for history in longs]
+        return {**self._data, "headers": headers, "windows": windows}
 
     def _still(self) -> str:
         """A film strip for places without JavaScript: a picture, and the states in a table."""
-        picture = base64.b64encode(self._picture()).decode("ascii")
+        alt = f"{self.name}: its events in order, with the playhead after event {self.at}"
+        picture = page.image(self._picture(), alt)
         kind = parts.text(self.history.kind.__name__)
         stops = "".join(
             f"<li>{parts.text(str(number))}: {parts.text(text)}</li>"
@@ -249,9 +201,7 @@ class TimeTravel(anywidget.AnyWidget):
         return (
             f"<p><b>{parts.text(self.name)}</b>: {len(self.history)} events, folded with {kind}. "
             "Run this notebook to move through them.</p>"
-            f'<p><img alt="{parts.text(self.name)}: its events in order, with the playhead after '
-            f'event {self.at}" src="data:image/png;base64,{picture}"></p>'
-            f"{f'<ul>{stops}</ul>' if stops else ''}{self._film()}"
+            f"<p>{picture}</p>{f'<ul>{stops}</ul>' if stops else ''}{self._film()}"
             f"<p><code>{parts.text(self.code)}</code></p>"
         )
 
@@ -281,11 +231,12 @@ class TimeTravel(anywidget.AnyWidget):
         return parts.table(headers, rows[: parts.MAX_ROWS], signs=False) + left
 
     def _picture(self) -> bytes:
-        events, at = self.history.events, self.at
-        if len(events) <= _MARKS_UP_TO:
-            ax = figures.canvas(max(len(events), 4), top=0.7, bottom=-0.8)
+        n, at = len(self.history), self.at
+        if n <= _MARKS_UP_TO:
+            events = tape.labels(self.history)
+            ax = figures.canvas(max(n, 4), top=0.7, bottom=-0.8)
             return figures.png(figures.stream(ax, events, cursor=at))
-        edges = np.linspace(0, len(events), _BARS + 1)
+        edges = np.linspace(0, n, _BARS + 1)
         counts = np.diff(np.floor(edges))
         ax = figures.chart(8, 1.2)
         colour = [figures.SOFT if e <= at else figures.GREY for e in edges[1:]]
@@ -329,43 +280,51 @@ class TimeTravel(anywidget.AnyWidget):
         return a, b
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        """A what-if that was not computed ahead; the answer, or the error, goes back by its id."""
-        if not isinstance(content, dict) or content.get("ask") != "what-if":
+        """A question from the browser; the answer, or the error, goes back by its id."""
+        ask = _ASKED.get(content.get("ask")) if isinstance(content, dict) else None
+        if ask is None:
             return
-        reply: dict[str, Any] = {"ask": "what-if", "id": content.get("id")}
+        reply: dict[str, Any] = {"ask": content["ask"], "id": content.get("id")}
+        buffers: list[bytes] = []
         try:
-            muted = [self._number(number) for number in content["muted"]]
-            history = self.histories[content.get("fold", 0)]
-            reply["result"] = tape.what_if(history, muted, content["policy"])
+            reply["result"] = ask(self, self.histories[content.get("fold", 0)], content)
+            if isinstance(reply["result"], bytes):
+                buffers, reply["result"] = [reply["result"]], None
         except EsnbError as error:
             reply["error"] = str(error)
-        self.send(reply)
+        self.send(reply, buffers) if buffers else self.send(reply)
+
+    def _asked_what_if(self, history: History[Any], content: dict[str, Any]) -> Any:
+        muted = [self._number(number) for number in content["muted"]]
+        return tape.what_if(history, muted, content["policy"])
+
+    def _asked_window(self, history: Any, content: dict[str, Any]) -> Any:
+        return history.window(history.window_of(self._number(content["at"])))
+
+    def _asked_rows(self, history: Any, content: dict[str, Any]) -> Any:
+        return history.rows(self._number(content["a"]), self._number(content["b"]))
+
+    def _asked_hop(self, history: Any, content: dict[str, Any]) -> Any:
+        return history.hop(content["field"], self._number(content["at"]), content["direction"])
+
+    def _asked_mentions(self, history: Any, content: dict[str, Any]) -> Any:
+        return history.mentions(content["text"]).tobytes()
 
 
-# anywidget reads these from the class; filled here, so that a missing file shows at import.
-TimeTravel._esm = _module()
-TimeTravel._css = _style()
+_ASKED: dict[Any, Callable[[TimeTravel, Any, dict[str, Any]], Any]] = {
+    "what-if": TimeTravel._asked_what_if,
+    "window": TimeTravel._asked_window,
+    "rows": TimeTravel._asked_rows,
+    "hop": TimeTravel._asked_hop,
+    "mentions": TimeTravel._asked_mentions,
+}
 
 
-class StaticPage:
-    """A page inside a cell; it runs in a sandbox and needs no kernel."""
-
-    def __init__(self, page: str, text: str, height: int) -> None:
-        self.page, self._text, self._height = page, text, height
-
-    def __repr__(self) -> str:
-        return f"<page of {self._text[1:-1]}>"
-
-    def _repr_html_(self) -> str:
-        return (
-            f'<iframe srcdoc="{html.escape(self.page)}" sandbox="allow-scripts" '
-            f'title="{html.escape(self._text[1:-1])}" loading="lazy" '
-            f'style="width:100%;height:{self._height}px;border:0"></iframe>'
-        )
-
-
-def _in_script(text: str) -> str:
-    """JSON that stands inside a script element, and cannot end it."""
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
+def _histories(
+    store: Reader, kinds: Sequence[type[Any]], aggregate_id: str,
+    lanes: Callable[[Event], str] | None, progress: bool,
+) -> list[History[Any]]:  # fmt: skip
+    count = long.length(store, aggregate_id)
+    if count > long.LONG_ABOVE:
+        return [LongHistory(store, k, aggregate_id, lanes=lanes, progress=progress) for k in kinds]
+    return [History(store, kind, aggregate_id, check=count <= CHECK_UP_TO) for kind in kinds]

@@ -10,6 +10,12 @@ const ANSWERS = {
     const tape = core.tape(payload);
     return order.map((i) => named(tape, tape.seek(i)));
   },
+  windows({ n, span, windows }) {
+    const film = core.filmOf(n, span, windows.length);
+    windows.forEach((window) => film.add(window));
+    return Array.from({ length: n + 1 }, (_, i) => Object.fromEntries(
+      (film.look(i), film.paths).map((path) => [path, film.value(path, i)]).filter(([, text]) => text !== null)));
+  },
   steps({ payload }) {
     const tape = core.tape(payload);
     return payload.changes.map((_, k) => tape.step(k + 1));

@@ -79,15 +79,20 @@ test("field history and series", () => {
   assert.deepEqual(tape.series("note"), []);
 });
 
-test("binning loses no event", () => {
+test("binning loses no event, with a filter and without", () => {
   for (const [n, columns] of [[1, 10], [1000, 7], [10000, 800]]) {
     const axis = core.axis(n);
-    const shares = Array.from({ length: n }, (_, k) => axis.event(k + 1));
-    const lanes = shares.map((_, k) => k % 3);
-    const counts = core.bins(shares, lanes, 3, columns);
-    const totals = counts.map((row) => row.reduce((a, b) => a + b, 0));
-    assert.deepEqual(totals, [0, 1, 2].map((lane) => lanes.filter((x) => x === lane).length));
+    const lane = (k) => k % 3;
+    const sums = (which) => core.bins(n, axis.event, lane, 3, columns, which).map((row) =>
+      row.reduce((a, b) => a + b, 0));
+    const all = Array.from({ length: n }, (_, k) => k + 1);
+    const some = Uint8Array.from(all, (k) => Number(k % 5 !== 0));
+    assert.deepEqual(sums(null), [0, 1, 2].map((l) => all.filter((k) => lane(k) === l).length));
+    assert.deepEqual(sums(some), [0, 1, 2].map((l) => all.filter((k) => lane(k) === l && k % 5).length));
   }
+  // Each column holds the events that stand over it.
+  const counts = core.bins(10, core.axis(10).event, () => 0, 1, 5);
+  assert.deepEqual([...counts[0]], [2, 2, 2, 2, 2]);
 });
 
 test("places: events in order, positions between them, nearest is the inverse", () => {
@@ -108,7 +113,7 @@ test("places: events in order, positions between them, nearest is the inverse", 
 test("keys: the design's table", () => {
   const reading = { ArrowLeft: "back", ArrowRight: "next", PageUp: "back-10", PageDown: "next-10",
     Home: "start", End: "end", " ": "play", "[": "field-back", "]": "field-next", a: "pin-a",
-    b: "pin-b", c: "compare", m: "mute", p: "predict", g: "goto", "?": "keys", Escape: "leave",
+    b: "pin-b", c: "compare", m: "mute", p: "predict", g: "goto", f: "filter", "?": "keys", Escape: "leave",
     ".": null, x: null, Enter: null, Tab: null, F5: null };
   for (const [key, want] of Object.entries(reading)) assert.equal(core.action(key), want, key);
   const shift = { shift: true };
@@ -195,4 +200,104 @@ test("events that mention a text", () => {
   assert.deepEqual(core.mentions(payload, "card"), [1, 2]);
   assert.deepEqual(core.mentions(payload, "ADDED"), [1, 3]);
   assert.deepEqual(core.mentions(payload, "  "), []);
+});
+
+test("the next one in a list, from any place", () => {
+  const list = [2, 5, 5, 9];
+  for (const sorted of [list, Uint32Array.from(list)])
+    for (let at = 0; at <= 10; at += 1) {
+      assert.equal(core.next(sorted, at, 1), list.find((x) => x > at) ?? null);
+      assert.equal(core.next(sorted, at, -1), list.findLast((x) => x < at) ?? null);
+    }
+  assert.equal(core.next([], 3, 1), null);
+});
+
+test("play as recorded: what lay between, and at most a second", () => {
+  assert.equal(core.pauseOf(null, 200e3, false), 200);
+  assert.equal(core.pauseOf(null, 8 * 3600e6, false), 1000); // a night does not last one
+  assert.equal(core.pauseOf(null, 0, false), 60);
+  assert.equal(core.pauseOf(null, NaN, false), 1000); // no time known
+  assert.equal(core.pauseOf(null, -5, false), 1000); // clocks that disagree
+  assert.equal(core.pauseOf(200, 8 * 3600e6, false), 200);
+  assert.equal(core.pauseOf(200, 1, true), 1000);
+});
+
+test("what passes a filter", () => {
+  const payload = { n: 5, type: [0, 1, 0, 2, 1] };
+  const passing = (types, numbers) => [...core.passing(payload, new Set(types), numbers)];
+  assert.deepEqual(passing([], null), [1, 1, 1, 1, 1]);
+  assert.deepEqual(passing([1], null), [0, 1, 0, 0, 1]);
+  assert.deepEqual(passing([1, 2], null), [0, 1, 0, 1, 1]);
+  assert.deepEqual(passing([1], [1, 5]), [0, 0, 0, 0, 1]);
+  assert.deepEqual(passing([], []), [0, 0, 0, 0, 0]);
+});
+
+test("times without a value are none", () => {
+  assert.equal(core.moment(NaN), "no time");
+  assert.equal(core.numberAt(Float64Array.of(1, 2, NaN), 2), 2);
+  assert.equal(core.numberAt(Float64Array.of(NaN, 2), 2), null);
+});
+
+// -- windows ----------------------------------------------------------------------------------------
+
+/** A tape cut into windows, as Python cuts it. */
+function cut({ payload, states }, span) {
+  const { n, paths, texts, changes } = payload;
+  const windows = [];
+  for (let from = 0; from < n; from += span) {
+    const to = Math.min(n, from + span);
+    windows.push({ from, to, paths, texts, every: span + 1, full: [[...states[from]].flat()],
+      changes: changes.slice(from, to) });
+  }
+  return windows;
+}
+
+test("a film of windows is the whole tape, at every event and around it", () => {
+  for (const [n, span] of [[1, 4], [4, 4], [30, 7], [64, 8]]) {
+    const whole = made(n);
+    const tape = core.tape(whole.payload);
+    const film = core.filmOf(n, span);
+    assert.equal(film.has(0), false);
+    for (const window of cut(whole, span)) film.add(window);
+    for (let i = 0; i <= n; i += 1) {
+      assert.ok(film.look(i));
+      const [first, last] = film.range();
+      assert.ok(first <= Math.max(i, 1) && i <= last);
+      assert.deepEqual(film.step(i), tape.step(i));
+      assert.deepEqual(film.rows(Math.max(0, i - 1), i), tape.rows(Math.max(0, i - 1), i));
+      for (const path of tape.paths) assert.equal(film.value(path, i), tape.value(path, i));
+      assert.deepEqual(film.changed("note"), tape.changed("note").filter((k) => k >= first && k <= last));
+    }
+    assert.equal(film.rows(0, n) === null, n > span);
+    assert.deepEqual(film.step(0), []);
+    assert.deepEqual(film.step(n + 1), []);
+  }
+});
+
+test("a film keeps the last windows, and never lets go of the one that is looked at", () => {
+  const whole = made(100);
+  const film = core.filmOf(100, 10, 3);
+  const [first, ...rest] = cut(whole, 10);
+  film.add(first);
+  film.look(5);
+  const gone = rest.flatMap((window) => film.add(window));
+  assert.ok(film.has(5) && film.has(100));
+  assert.equal(gone.length, 7);
+  assert.deepEqual(gone[0], { from: 10, to: 20 });
+  for (const { from, to } of gone) assert.ok(!film.has(from + 1) && !film.has(to));
+});
+
+test("headers come out of the bytes as they went in, wherever these begin", () => {
+  const n = 3;
+  const bytes = new Uint8Array(15 * n + 3);
+  for (const shift of [0, 3]) {
+    const view = new DataView(bytes.buffer, shift, 15 * n);
+    [1.5e15, -2, NaN].forEach((v, k) => view.setFloat64(8 * k, v, true));
+    [0, 70000, 70001].forEach((v, k) => view.setUint32(8 * n + 4 * k, v, true));
+    [0, 300, 1].forEach((v, k) => view.setUint16(12 * n + 2 * k, v, true));
+    [0, 1, 255].forEach((v, k) => view.setUint8(14 * n + k, v));
+    const { time, command, type, lane } = core.headersOf(view, n);
+    assert.deepEqual([[...time], [...command], [...type], [...lane]],
+      [[1.5e15, -2, NaN], [0, 70000, 70001], [0, 300, 1], [0, 1, 255]]);
+  }
 });

@@ -115,7 +115,7 @@ export function tape(payload) {
     const number = index.get(path);
     return number === undefined ? null : text(seek(i).get(number));
   }
-  return { n, seek, step, diff, rows, changed, series, value, text, paths };
+  return { n, seek, step, diff, rows, changed, series, value, text, paths, range: () => [1, n] };
 }
 
 const pairsOf = (flat) => flat.flatMap((x, k) => (k % 2 ? [] : [[x, flat[k + 1]]]));
@@ -158,7 +158,7 @@ export const plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 /** Microseconds since 1970 as "2026-03-02 09:04:01", with a fraction only where there is one. */
 export function moment(us) {
-  if (us === null || us === undefined) return "no time";
+  if (us === null || us === undefined || Number.isNaN(us)) return "no time";
   const date = new Date(Math.floor(us / 1000));
   const text = date.toISOString();
   const rest = us - Math.floor(us / 1e6) * 1e6;
@@ -202,7 +202,7 @@ export function numberAt(times, us) {
   let count = 0;
   let prefix = 0;
   times.forEach((time, k) => {
-    if (time === null || time > us) return;
+    if (time === null || !(time <= us)) return;
     count += 1;
     if (k === prefix) prefix += 1;
   });
@@ -250,19 +250,21 @@ export function axis(n, times = null) {
     return { event: (k) => (k - 0.5) / n, at: (i) => i / n, folds: [], length: n,
       nearest: (share) => clamp(Math.round(share * n), 0, n) };
   }
-  const gaps = times.slice(1).map((t, k) => Math.max(0, (t ?? 0) - (times[k] ?? 0)));
-  const sorted = gaps.filter((g) => g > 0).sort((a, b) => a - b);
-  const typical = sorted.length ? sorted[Math.floor(sorted.length / 2)] : 1;
+  const gaps = new Float64Array(n - 1);
+  for (let k = 1; k < n; k += 1) gaps[k - 1] = Math.max(0, times[k] - times[k - 1]) || 0;
+  const sorted = gaps.filter((g) => g > 0).sort();
+  const typical = sorted.length ? sorted[sorted.length >> 1] : 1;
   const folds = [];
-  const edge = [0, 0.6];
+  const edge = new Float64Array(n + 1);
+  edge[1] = 0.6;
   gaps.forEach((gap, k) => {
     if (gap > 4 * typical) folds.push(k + 1);
-    edge.push(edge[k + 1] + clamp(gap / typical, 0.35, 4));
+    edge[k + 2] = edge[k + 1] + clamp(gap / typical, 0.35, 4);
   });
   const total = edge[n] + 0.6;
   const event = (k) => edge[k] / total;
   const at = (i) => (i === 0 ? 0 : i === n ? 1 : (edge[i] + edge[i + 1]) / 2 / total);
-  const all = Array.from({ length: n + 1 }, (_, i) => at(i));
+  const all = Float64Array.from({ length: n + 1 }, (_, i) => at(i));
   return { event, at, folds: folds.map((k) => ({ share: at(k), gap: gaps[k - 1] })), length: total,
     nearest: (share) => closest(all, share) };
 }
@@ -278,12 +280,14 @@ function closest(sorted, value) {
   return value - sorted[low] <= sorted[high] - value ? low : high;
 }
 
-/** Counts per column and lane, for more events than there are pixels. No event is lost. */
-export function bins(shares, lanes, laneCount, columns) {
+/** Counts per lane and column, for more events than there are pixels: event k (1 to n) stands at
+ * share(k) of the width, in lane(k). No event is lost. `which` leaves out the events where it is 0. */
+export function bins(n, share, lane, laneCount, columns, which = null) {
   const counts = Array.from({ length: laneCount }, () => new Uint32Array(columns));
-  shares.forEach((share, k) => {
-    counts[lanes[k]][clamp(Math.floor(share * columns), 0, columns - 1)] += 1;
-  });
+  for (let k = 1; k <= n; k += 1) {
+    if (which && !which[k - 1]) continue;
+    counts[lane(k)][clamp(Math.floor(share(k) * columns), 0, columns - 1)] += 1;
+  }
   return counts;
 }
 
@@ -306,8 +310,21 @@ export function byCommand(command, at, direction) {
 
 /** The next number of a sorted list in a direction, or null. */
 export function next(sorted, at, direction) {
-  if (direction > 0) return sorted.find((x) => x > at) ?? null;
-  return sorted.findLast((x) => x < at) ?? null;
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < at || (direction > 0 && sorted[middle] === at)) low = middle + 1;
+    else high = middle;
+  }
+  return sorted[direction > 0 ? low : low - 1] ?? null;
+}
+
+/** How long play waits at a place, in milliseconds: a fixed time, or what lay between two events (in
+ * microseconds) but at most a second, so that a night does not last one. Reduced motion is slow. */
+export function pauseOf(fixed, gap, still) {
+  const wait = fixed ?? (gap >= 0 ? clamp(gap / 1000, 60, 1000) : 1000);
+  return still ? Math.max(wait, 1000) : wait;
 }
 
 /** What a key means; null where it means nothing. The design's table of keys, and nothing else. */
@@ -319,7 +336,7 @@ export function action(key, { shift = false, projector = false } = {}) {
   if (key === "." && projector) return "play";
   return {
     Home: "start", End: "end", " ": "play", "[": "field-back", "]": "field-next", a: "pin-a",
-    b: "pin-b", c: "compare", m: "mute", p: "predict", g: "goto", "?": "keys", Escape: "leave",
+    b: "pin-b", c: "compare", m: "mute", p: "predict", g: "goto", f: "filter", "?": "keys", Escape: "leave",
   }[key.length === 1 ? key.toLowerCase() : key] ?? null;
 }
 
@@ -414,6 +431,16 @@ export function mentions({ n, type, types, data, metadata }, text) {
     metadata[k - 1]].some((held) => held.toLowerCase().includes(wanted)));
 }
 
+/** Which events pass a filter, 1 or 0 for each: those of the chosen types (none chosen: all), and
+ * of the numbers (null: all). */
+export function passing({ n, type }, chosen, numbers) {
+  const out = new Uint8Array(n);
+  if (numbers === null) out.fill(1);
+  else for (const k of numbers) out[k - 1] = 1;
+  if (chosen.size) for (let k = 0; k < n; k += 1) if (!chosen.has(type[k])) out[k] = 0;
+  return out;
+}
+
 // -- questions --------------------------------------------------------------------------------
 
 /** Questions about event i, made from the data itself: which fields change, and one value after it.
@@ -434,7 +461,8 @@ export function questions(tapeOf, payload, i) {
 
 /** A question about the past: the change is shown, and which event made it is asked. */
 export function whichEvent(tapeOf, payload, turn) {
-  const able = Array.from({ length: payload.n }, (_, k) => k + 1).filter((k) => tapeOf.step(k).length);
+  const [first, last] = tapeOf.range();
+  const able = Array.from({ length: last - first + 1 }, (_, k) => k + first).filter((k) => tapeOf.step(k).length);
   if (!able.length) return null;
   const number = able[(turn * 7 + Math.floor(able.length / 2)) % able.length];
   const label = (k) => `${k} ${payload.types[payload.type[k - 1]].name}`;
@@ -472,9 +500,10 @@ const names = (step) => [...new Set(step.map((c) => fieldOf(c.path)))].join(", "
 function fieldOptions(tapeOf, payload, i, truth) {
   const found = new Set([truth, "nothing"]);
   // What events of other types change is what a reader may mix up, the nearest first.
-  for (let d = 1; d <= payload.n && found.size < 4; d += 1)
+  const [first, last] = tapeOf.range();
+  for (let d = 1; d <= last - first && found.size < 4; d += 1)
     for (const k of [i - d, i + d])
-      if (k >= 1 && k <= payload.n && found.size < 4) found.add(names(tapeOf.step(k)));
+      if (k >= first && k <= last && found.size < 4) found.add(names(tapeOf.step(k)));
   for (const path of tapeOf.paths) if (found.size < 4) found.add(fieldOf(path));
   return shuffled([...found], i);
 }
