@@ -16,6 +16,7 @@ import duckdb
 from esnb.events import Event, dump_json
 from esnb.following import id_at
 from esnb.reading import Reader, event_from_row
+from esnb.upcasting import Upcasters
 
 FEW = 1_000  # events that travel faster as Python values than as a stream of columns
 
@@ -66,8 +67,8 @@ class Batch:
             rows = self.store.row_list(self.after, self.last, list(wanted))
             rows.sort(key=itemgetter(0))
             ids = list(wanted).index("event_id")
-            if rows and rows[-1][0] == self.last:
-                self._last_id = rows[-1][ids]
+            # Of the parts of a split event, the first has the stored id.
+            self._last_id = next((row[ids] for row in rows if row[0] == self.last), None)
             self._rows = [row for row in rows if row[0] not in self.left_out]
 
     def gather(self, cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
@@ -112,16 +113,19 @@ class Inbox(Batch):
 
     few = False
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, after: int, count: int) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, after: int, count: int, upcasters: Upcasters
+    ) -> None:
         self._cursor = cursor
+        self._upcasters = upcasters
         self.after, self.count, self.last = after, count, after + count
 
     def halves(self) -> tuple[Batch, Batch]:
         """The same events in two batches."""
         half = self.count // 2
         return (
-            Inbox(self._cursor, self.after, half),
-            Inbox(self._cursor, self.after + half, self.count - half),
+            Inbox(self._cursor, self.after, half, self._upcasters),
+            Inbox(self._cursor, self.after + half, self.count - half, self._upcasters),
         )
 
     def gather(self, cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
@@ -137,6 +141,15 @@ class Inbox(Batch):
 
     def into(self, cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         """Put the events into the temporary table new_events."""
+        if self._upcasters:
+            rows = [inbox_row(event) for event in self.read()]
+            columns_of_rows = [list(column) for column in zip(*rows, strict=True)]
+            lists = ", ".join(f"unnest(?::{kind}[]) as {name}" for name, kind in TYPES.items())
+            cursor.execute(
+                f"create or replace temp table new_events as select {lists}",
+                columns_of_rows or [[] for _ in TYPES],
+            )
+            return
         cursor.execute(
             "create or replace temp table new_events as "
             "from esnb.inbox where position > ? and position <= ? order by position",
@@ -150,7 +163,7 @@ class Inbox(Batch):
             "where position > ? and position <= ? order by position",
             [self.after, self.last],
         ).fetchall()
-        return map(event_from_row, rows)
+        return (event for row in rows for event in self._upcasters(event_from_row(row)))
 
 
 def inbox_row(event: Event) -> list[Any]:

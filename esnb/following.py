@@ -47,7 +47,7 @@ class Follower(ABC):
         """How far the read model is behind the log, in events and in seconds."""
         position = self.position
         waiting, _ = self.store.next_batch(position, 2**62)
-        oldest = next(self.store.read_all(after=position), None) if waiting else None
+        oldest = next(self.store.read_all(position, upcast=False), None) if waiting else None
         if oldest is None or oldest.recorded_at is None:
             return Lag(waiting, 0.0)
         seconds = (self.store.clock.now() - oldest.recorded_at).total_seconds()
@@ -104,7 +104,9 @@ class Follower(ABC):
         with self._lock:
             self._refresh()
             count, last = self.store.next_batch(self.position, 1)
-            event = next(self.store.read_all(self.position, 1), None) if count else None
+            event = (
+                next(self.store.read_all(self.position, 1, upcast=False), None) if count else None
+            )
             if event is None or last != position:
                 raise InvalidEventError(
                     f"Only the next event can be left out: position "
@@ -177,7 +179,7 @@ class Runner(threading.Thread):
 
 def id_at(store: Reader, position: int) -> UUID | None:
     """The id of the event at a position, if it can be read there."""
-    event = next(store.read_all(position - 1, 1), None) if position else None
+    event = next(store.read_all(position - 1, 1, upcast=False), None) if position else None
     return event.event_id if event is not None and event.position == position else None
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,6 +29,7 @@ from esnb.events import Event, load_json
 from esnb.projections import Projection
 from esnb.projector import Projector
 from esnb.reading import Reader
+from esnb.upcasting import Upcasters
 
 _FIELDS = (
     "position", "event_id", "aggregate_type", "aggregate_id", "sequence_number", "event_type",
@@ -73,6 +74,9 @@ def from_message(value: bytes | None) -> Event:
 class KafkaPublisher:
     """Sends the events of a log to a topic, in order: `KafkaPublisher(store, topic, config, file)`.
 
+    A topic keeps its messages for long, as a log does: they are sent as they were written, and
+    each consumer brings upcasters of its own.
+
     `config` goes to the client (`bootstrap.servers` and so on). The file `checkpoint` keeps the
     position of the last event that the broker acknowledged; without it all is sent again, which
     consumers survive.
@@ -101,7 +105,7 @@ class KafkaPublisher:
         then stands before the first event that it did not acknowledge.
         """
         done = 0
-        while events := list(self.store.read_all(self.position, _CHUNK)):
+        while events := list(self.store.read_all(self.position, _CHUNK, upcast=False)):
             acknowledged: set[int | None] = set()
             refused: list[str] = []
             for event in events:
@@ -143,7 +147,7 @@ class KafkaPublisher:
                 self._producer.poll(0.1)
 
     def _id(self, position: int) -> str | None:
-        event = next(self.store.read_all(position - 1, 1), None)
+        event = next(self.store.read_all(position - 1, 1, upcast=False), None)
         return None if event is None else str(event.event_id)
 
     def _write(self) -> None:
@@ -162,20 +166,21 @@ class KafkaConsumer:
     again, ask with `projector.df()` and `projector.sql()`.
 
     `config` goes to the client. `database` is the read database; read model, position, inbox and
-    offsets are in it. Projections with `reacts_to` are refused: side effects belong beside the
-    store. A rebuild from the topic: a new database.
+    offsets are in it. `upcasters` bring old events into today's shape, as those of a store do.
+    Projections with `reacts_to` are refused: side effects belong beside the store. A rebuild from
+    the topic: a new database.
     """
 
     def __init__(
         self, projection: type[Projection], topic: str, config: Mapping[str, Any],
-        database: str | os.PathLike[str] | None = None,
+        database: str | os.PathLike[str] | None = None, *, upcasters: Upcasters | None = None,
     ) -> None:  # fmt: skip
         if projection.methods("_reacts"):
             raise InvalidEventError(
                 f"{projection.__name__} has side effects. Run it with a Projector beside the store."
             )
         self.topic = topic
-        seen = _SeenThroughTopic()
+        seen = _SeenThroughTopic(Upcasters() if upcasters is None else upcasters)
         self.projector = Projector(cast(Reader, seen), projection, database)
         seen.projector = self.projector
         self._kafka = _client()
@@ -250,14 +255,21 @@ class KafkaConsumer:
 class _SeenThroughTopic:
     """What a projector knows of a log that it has no store of: what waits in its own inbox."""
 
-    def __init__(self) -> None:
+    def __init__(self, upcasters: Upcasters) -> None:
+        self.upcasters = upcasters
         self.projector: Projector | None = None
         self.clock = SystemClock()
         self.position = 2**62  # nobody here knows where the log ends
         self._log = SimpleNamespace(path=None)
 
-    def read_all(self, after: int = 0, limit: int | None = None) -> Iterator[Event]:
-        """The events of the inbox after a position."""
+    def as_stored(self, events: Iterable[Event], after: int) -> list[Event]:
+        """What a topic brings is as it was stored."""
+        return list(events)
+
+    def read_all(
+        self, after: int = 0, limit: int | None = None, *, upcast: bool = False
+    ) -> Iterator[Event]:
+        """The events of the inbox after a position, as they were stored."""
         waiting = [] if self.projector is None else self.projector.inbox()
         return iter([e for e in waiting if (e.position or 0) > after][:limit])
 

@@ -151,7 +151,8 @@ class Projector(Follower):
         """
         with self._lock:
             self._check_version()
-            taken = [self._of_this_log(event) for event in events]
+            brought = [self._of_this_log(event) for event in events]
+            taken = self.store.as_stored(brought, self._position)
             while True:
                 self._read_checkpoint()
                 before, cursor = self._position, self._db.cursor(self._build)
@@ -159,7 +160,8 @@ class Projector(Follower):
                     with self._db.translated():
                         ready = self._db.take(cursor, taken, bookmarks or {}, before)
                     if ready:
-                        self._run(self._build, Inbox(cursor, before, ready))
+                        steps = self.store.upcasters
+                        self._run(self._build, Inbox(cursor, before, ready, steps))
                 except OvertakenError:
                     continue
                 self._react()

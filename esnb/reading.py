@@ -272,6 +272,25 @@ class Reader:
             after += step
             left -= len(rows)
 
+    def as_stored(self, events: Iterable[Event], after: int) -> list[Event]:
+        """Events of this log that somebody brings, in the form in which they can be counted.
+
+        Where steps split or drop, several events have one position, or a position has none. Then
+        the stored ones stand for them, and those that are nothing today count as brought.
+        """
+        brought = list(events)
+        if self.upcasters.keeps_number():
+            return brought
+        positions = {event.position for event in brought}
+        last = max((position or 0 for position in positions), default=0)
+        taken = []
+        for stored in self.read_all(after, upcast=False):
+            if stored.position in positions or not self.upcasters(stored):
+                taken.append(stored)
+            elif (stored.position or 0) > last:
+                break
+        return taken
+
     def sql(
         self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> Result:

@@ -110,7 +110,7 @@ class SearchProjector:
     def lag(self) -> Lag:
         """How far the documents are behind the log, in events and in seconds."""
         waiting, _ = self.store.next_batch(self.position, 2**62)
-        oldest = next(self.store.read_all(self.position, 1), None)
+        oldest = next(self.store.read_all(self.position, 1, upcast=False), None)
         if oldest is None or oldest.recorded_at is None:
             return Lag(0, 0.0)
         seconds = (self.store.clock.now() - oldest.recorded_at).total_seconds()
@@ -296,17 +296,20 @@ class SearchProjector:
         changed: dict[str, str] = {}  # as text: an apply() that fails half-way has changed nothing
         failed: ProjectionError | None = None
         count = 0
-        for event in self.store.read_all(mark["position"], size):
-            id_ = event.aggregate_id or ""
+        steps = self.store.upcasters
+        for stored in self.store.read_all(mark["position"], size, upcast=False):
+            id_ = stored.aggregate_id or ""
             try:
-                text = changed.get(id_) or _find(index, searcher, "id", id_) or "{}"
-                after = self._instance.apply(load_json(text), event)
-                if after is not None:
-                    changed[id_] = dump_json(after, f"document of {id_!r}")
+                text = known = changed.get(id_) or _find(index, searcher, "id", id_) or "{}"
+                for event in steps(stored):  # all parts of it, or none
+                    after = self._instance.apply(load_json(text), event)
+                    text = text if after is None else dump_json(after, f"document of {id_!r}")
+                if text is not known:
+                    changed[id_] = text
             except Exception as error:
-                failed = _failure(self.projection, event, error)
+                failed = _failure(self.projection, stored, error)
                 break
-            mark = {**mark, "position": event.position, "event_id": str(event.event_id)}
+            mark = {**mark, "position": stored.position, "event_id": str(stored.event_id)}
             count += 1
         if count:
             writer.delete_documents_by_term("kind", "mark")
@@ -341,7 +344,7 @@ class SearchProjector:
     def _same_log(self) -> bool:
         if self.position == 0:
             return True
-        event = next(self.store.read_all(self.position - 1, 1), None)
+        event = next(self.store.read_all(self.position - 1, 1, upcast=False), None)
         return event is not None and str(event.event_id) == self._mark["event_id"]
 
     def _current(self) -> Path | None:
