@@ -11,12 +11,13 @@ import ctypes
 import io
 import linecache
 import random
+import sys
 import sysconfig
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def run(work: Callable[[], Any], limit: float | None = None) -> Run:
         warnings.simplefilter("ignore")
         stack.enter_context(contextlib.redirect_stdout(prints))
         stack.enter_context(contextlib.redirect_stderr(prints))
+        stack.enter_context(_no_word_of_stopping())
         thread = threading.Thread(target=target, name="esnb-exercise", daemon=True)
         try:
             thread.start()
@@ -95,6 +97,22 @@ def run(work: Callable[[], Any], limit: float | None = None) -> Run:
                 done.left_behind = thread.is_alive()
     done.printed = prints.text
     return done
+
+
+@contextlib.contextmanager
+def _no_word_of_stopping() -> Iterator[None]:
+    """Where an exception cannot be raised, as in a finaliser, Python reports it: not this one."""
+    before = sys.unraisablehook
+
+    def hook(report: sys.UnraisableHookArgs) -> None:
+        if report.exc_type is not Stopped:
+            before(report)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _wait(thread: threading.Thread, seconds: float) -> None:
