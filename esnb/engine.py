@@ -35,8 +35,22 @@ from esnb.errors import (
     StoreFullError,
     StoreLockedError,
 )
+from esnb.proof import START, Proof, chained, digest_of, marks_of
 
-FORMAT = 1
+FORMAT = 2
+
+# Format 2 added this table: what it holds stands in proof.py.
+CHAIN = """
+create table chain (
+    position bigint not null,
+    hash     blob   not null,
+    marks    blob   not null
+);
+create trigger chain_refuse_update after update on chain for each statement
+    insert into append_only select error('the chain is append-only: update refused');
+create trigger chain_refuse_delete after delete on chain for each statement
+    insert into append_only select error('the chain is append-only: delete refused');
+"""
 
 SCHEMA = """
 create table esnb_format (version integer not null);
@@ -72,18 +86,24 @@ create trigger events_refuse_delete after delete on events for each statement
     insert into append_only select error('events are append-only: delete refused');
 """
 
-_INSERT_ONE = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Events and their entry in the chain are one statement: two would take half as long again.
+_INSERT_ONE = """
+with event as (insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+insert into chain values (?, ?, ?)
+"""
 
 # A column is one text, and its values are parted by the character 0, which stands in no type name
 # and in no JSON: DuckDB takes one long text in half the time of a list. The columns that all events
 # of one append share are plain parameters.
 _INSERT_MANY = """
-insert into events
+with added as (insert into events
 select unnest(range($1::bigint, $1::bigint + $2::bigint)), unnest(string_split($3, chr(0)))::uuid,
        $4, $5, unnest(range($6::bigint, $6::bigint + $2::bigint)),
        unnest(string_split($7, chr(0))), unnest(string_split($8, chr(0)))::integer,
        unnest(string_split($9, chr(0)))::json, unnest(string_split($10, chr(0)))::json,
        unnest(string_split($11, chr(0)))::timestamp, $12::timestamp
+)
+insert into chain values ($13, $14, $15)
 """
 
 _open_files: weakref.WeakValueDictionary[str, Log] = weakref.WeakValueDictionary()
@@ -107,6 +127,7 @@ class Log:
         self.users = 0
         self.position = 0
         self.last_recorded = datetime.min.replace(tzinfo=UTC)
+        self.proof = Proof(0, START)
         self._heads: dict[str, tuple[int, str]] | None = None
         self._closed = False
         self._broken = False
@@ -148,6 +169,11 @@ class Log:
         self.position = rows[0][0] or 0
         if rows[0][1] is not None:
             self.last_recorded = rows[0][1].replace(tzinfo=UTC)
+        # Not by position alone: after a cut, an older entry may lie ahead.
+        rows = cursor.execute(
+            "select position, hash from chain order by position desc limit 1"
+        ).fetchall()
+        self.proof = Proof(*rows[0]) if rows else Proof(0, START)
         self._heads = None
 
     # -- reading ---------------------------------------------------------------------------
@@ -212,18 +238,21 @@ class Log:
         self._in_doubt = True
         try:
             with self.translated():
+                digests = list(map(digest_of, rows))
+                last = rows[-1]
+                proof = Proof(last[0], chained(self.proof.hash, digests))
+                entry = (proof.position, proof.hash, marks_of(digests))
                 if len(rows) == 1:
-                    self._writer.execute(self._insert_one, rows[0])
+                    self._writer.execute(self._insert_one, (*last, *entry))
                 else:
-                    self._insert_many(rows)
-            last = rows[-1]
+                    self._insert_many(rows, entry)
             self.heads()[last[3]] = (last[4], last[2])
-            self.stored(last[0], last[10])
+            self.stored(proof, last[10])
         except BaseException:
             self.distrust_memory()
             raise
 
-    def _insert_many(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def _insert_many(self, rows: Sequence[tuple[Any, ...]], entry: tuple[Any, ...]) -> None:
         position, _, kind, aggregate_id, version, *_, recorded_at = rows[0]
         columns = list(zip(*rows, strict=True))
         texts = [
@@ -233,12 +262,27 @@ class Log:
         ids, *others = map("\0".join, texts)
         self._writer.execute(
             _INSERT_MANY,
-            [position, len(rows), ids, kind, aggregate_id, version, *others, recorded_at],
+            [position, len(rows), ids, kind, aggregate_id, version, *others, recorded_at, *entry],
         )
 
-    def stored(self, position: int, recorded_at: datetime) -> None:
-        """Note in memory, and beside the file, that the log is committed up to `position`."""
-        self.position = position
+    def chain(
+        self, cursor: duckdb.DuckDBPyConnection, proof: Proof, rows: list[tuple[int, bytes]]
+    ) -> Proof:
+        """Add the entry of events that a transaction inserted: (position, hash), in any order.
+
+        `proof` is the one before them; returns the one after them, for `stored`.
+        """
+        rows.sort()
+        digests = [digest for _, digest in rows]
+        proof = Proof(rows[-1][0], chained(proof.hash, digests))
+        entry = [proof.position, proof.hash, marks_of(digests)]
+        cursor.execute("insert into chain values (?, ?, ?)", entry)
+        return proof
+
+    def stored(self, proof: Proof, recorded_at: datetime) -> None:
+        """Note in memory, and beside the file, up to where the log is committed."""
+        self.position = position = proof.position
+        self.proof = proof
         self.last_recorded = recorded_at.replace(tzinfo=UTC)
         if self._evidence is not None:
             self._evidence.write(position)
@@ -435,7 +479,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, name: str, evidence: _Eviden
         if evidence is not None:
             evidence.check(0)
         connection.execute("begin")
-        for statement in connection.extract_statements(SCHEMA):
+        for statement in connection.extract_statements(SCHEMA + CHAIN):
             connection.execute(statement)
         connection.execute("insert into esnb_format values (?)", [FORMAT])
         connection.execute("commit")
@@ -447,11 +491,31 @@ def _prepare(connection: duckdb.DuckDBPyConnection, name: str, evidence: _Eviden
             f"DataFrame and call EventStore.from_frame."
         )
     version = connection.execute("select max(version) from esnb_format").fetchall()[0][0]
-    if version != FORMAT:
+    if version == 1:
+        _add_chain(connection)
+    elif version == FORMAT and "chain" not in tables:
+        raise StoreCorruptError(
+            f"{name!r} has no table 'chain', which belongs to the store: somebody removed it. "
+            f"Keep the file, and go on from a backup or an export."
+        )
+    elif version != FORMAT:
         raise NotAStoreError(
-            f"{name!r} has the store format {version}, this esnb reads {FORMAT}. "
+            f"{name!r} has the store format {version}, this esnb reads 1 and {FORMAT}. "
             f"It was not changed. Open it with the esnb that wrote it."
         )
+
+
+def _add_chain(connection: duckdb.DuckDBPyConnection) -> None:
+    """From format 1 to 2: what is there stays unchecked, the chain begins after it."""
+    connection.execute("begin")
+    for statement in connection.extract_statements(CHAIN):
+        connection.execute(statement)
+    connection.execute(
+        "insert into chain select max(position), $1, ''::blob from events having count(*) > 0",
+        [START],
+    )
+    connection.execute("update esnb_format set version = ?", [FORMAT])
+    connection.execute("commit")
 
 
 class _Evidence:

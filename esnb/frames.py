@@ -28,6 +28,7 @@ from esnb.errors import (
     InvalidEventError,
 )
 from esnb.events import Event, check_event, dump_json, is_storable, load_json
+from esnb.proof import DIGEST, Proof
 
 _SHOWN = 8
 _CHUNK = 100_000
@@ -132,10 +133,10 @@ def append_frame(
         _refuse_known(ids, types, heads, must_be_new)
         now = max(utc(clock.now()), log.last_recorded)
         with log.transaction(of_events=True) as cursor:
-            _insert(cursor, table, versions, log.position, now, show)
+            proof = _insert(log, cursor, table, versions, now, show)
         versions += np.bincount(table.streams, minlength=len(ids))
         heads.update(zip(ids, zip(versions.tolist(), types, strict=True), strict=True))
-        log.stored(log.position + len(frame), now)
+        log.stored(proof, now)
     return len(frame), log.position, False
 
 
@@ -261,26 +262,29 @@ def _refuse_known(
 
 
 def _insert(
-    cursor: duckdb.DuckDBPyConnection, table: _Table, versions: Any, position: int,
+    log: Log, cursor: duckdb.DuckDBPyConnection, table: _Table, versions: Any,
     now: datetime, show: bool,
-) -> None:  # fmt: skip
+) -> Proof:  # fmt: skip
     count = len(table.order)
     bar = tqdm(total=count, unit=" events", disable=not show, leave=False)
+    position, proof = log.position, log.proof
     # In parts, so that the bar moves and no second copy of the whole frame is made.
     for start in range(0, count, _CHUNK):
         places = np.arange(start, min(start + _CHUNK, count))
         part = table.part(places)
         part["version"] = versions[table.streams[table.order[places]]]
         cursor.register("esnb_part", part)
-        cursor.execute(
+        rows = cursor.execute(
             "insert into events select $1 + n, event_id, aggregate_type, aggregate_id, "
             f"version + k, event_type, {table.event_version}, event_data, {table.metadata_sql}, "
-            f"occurred_at, $2 from ({table.typed()})",
+            f"occurred_at, $2 from ({table.typed()}) returning position, {DIGEST}",
             [position, now.astimezone(UTC).replace(tzinfo=None)],
-        )
+        ).fetchall()
+        proof = log.chain(cursor, proof, rows)
         bar.update(len(places))
     cursor.unregister("esnb_part")
     bar.close()
+    return proof
 
 
 def _same(one: Any, other: Any) -> bool:

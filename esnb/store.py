@@ -28,6 +28,7 @@ from esnb.errors import (
     StoreClosedError,
 )
 from esnb.events import Event, check_event, dump_json
+from esnb.proof import Proof, Verified, verify
 from esnb.reading import (
     COLUMNS,
     NO_LIMIT,
@@ -57,12 +58,14 @@ ANY: Final = _Any()
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What an append did: the stream's new `version`, the log's `position` (the token with which a
-    reader waits for its own write), the `events` as stored, and whether it was a `duplicate`."""
+    reader waits for its own write), the `events` as stored, whether it was a `duplicate`, and the
+    `proof` of the log up to there (None for a duplicate)."""
 
     version: int
     position: int
     events: tuple[Event, ...] = ()
     duplicate: bool = False
+    proof: Proof | None = None
 
     def __repr__(self) -> str:
         again = ", stored before" if self.duplicate else ""
@@ -77,17 +80,40 @@ class Savable(Protocol):
         ...
 
 
+class Vault(Protocol):
+    """What seals personal fields before they are stored and opens them on reading: `KeyVault`."""
+
+    personal: dict[str, dict[str, list[str]]]
+
+    def seal(self, event: Event) -> Event:
+        """The event as it is stored."""
+        ...
+
+    def same(self, new: Event, stored: Event) -> bool:
+        """Whether a stored event has the data of a new one."""
+        ...
+
+    def steps(self, upcasters: Upcasters) -> Upcasters:
+        """The steps of every read path, opening first."""
+        ...
+
+    def forget_again(self, log: Reader) -> list[str]:
+        """Destroy the keys of all whom the log says to be forgotten."""
+        ...
+
+
 class EventStore(Reader):
     """An append-only log of events, one stream an aggregate, kept in DuckDB.
 
     `EventStore()` lives in memory, `EventStore("shop.duckdb")` in a file. One object may be used
     from many threads. A second process gets `StoreLockedError`; a damaged file
-    `StoreCorruptError`; a file that is no store `NotAStoreError`.
+    `StoreCorruptError`; a file that is no store `NotAStoreError`. With a `vault` (a `KeyVault` of
+    `esnb.privacy`) personal fields are sealed before they are stored.
     """
 
     def __init__(
         self, path: str | os.PathLike[str] | None = None, *,
-        clock: Clock | None = None, upcasters: Upcasters | None = None,
+        clock: Clock | None = None, upcasters: Upcasters | None = None, vault: Vault | None = None,
     ) -> None:  # fmt: skip
         if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "new_id")):
             raise InvalidEventError(
@@ -95,14 +121,18 @@ class EventStore(Reader):
             )
         if upcasters is not None and not isinstance(upcasters, Upcasters):
             raise InvalidEventError(f"upcasters is an Upcasters(), found {upcasters!r:.60}.")
+        if vault is not None and not hasattr(vault, "seal"):
+            raise InvalidEventError(f"vault is a KeyVault, found {vault!r:.60}.")
         log = open_log(path)
         # An empty registry is kept as well: its owner may register steps later.
-        super().__init__(
-            log, clock or SystemClock(), Upcasters() if upcasters is None else upcasters
-        )
+        steps = Upcasters() if upcasters is None else upcasters
+        self.vault = vault
+        super().__init__(log, clock or SystemClock(), vault.steps(steps) if vault else steps)
         if isinstance(self.clock, LessonClock) and log.position:
             self.clock.continue_after(log.position)
         self._finalizer = weakref.finalize(self, log.release)
+        if vault is not None:
+            vault.forget_again(self)
 
     @classmethod
     def from_frame(
@@ -157,14 +187,17 @@ class EventStore(Reader):
                 kind = _agree(aggregate_id, aggregate_type, known_type)
                 stored = self._place(aggregate_id, kind, actual, batch)
                 try:
-                    log.insert([row_of_event(event) for event in stored])
+                    sealed = stored if self.vault is None else map(self.vault.seal, stored)
+                    log.insert([row_of_event(event) for event in sealed])
                 except Overtaken:
                     # Another connection wrote past this object, and the primary key noticed. What
                     # it wrote counts: look again, as if it had been there from the beginning.
                     if log.head(aggregate_id)[0] == actual:
                         raise
                     continue
-                return Appended(actual + len(stored), log.position, tuple(stored))
+                return Appended(
+                    actual + len(stored), log.position, tuple(stored), proof=log.proof
+                )
 
     def _place(self, aggregate_id: str, kind: str, version: int, batch: list[Event]) -> list[Event]:
         # The log's own time never runs backwards, even where the machine's clock does.
@@ -233,7 +266,7 @@ class EventStore(Reader):
             return None
         first, last = found[0], found[-1]
         together = last.sequence_number == (first.sequence_number or 0) + len(batch) - 1
-        if len(found) == len(batch) and together and all(map(_same, batch, found)):
+        if len(found) == len(batch) and together and all(map(self._same, batch, found)):
             return Appended(
                 last.sequence_number or 0,
                 last.position or 0,
@@ -252,6 +285,19 @@ class EventStore(Reader):
             f"fact for ever. To repeat an append, repeat it whole and unchanged; for another fact, "
             f"make a new event."
         )
+
+    def _same(self, new: Event, stored: Event) -> bool:
+        return (
+            new.event_id == stored.event_id
+            and new.event_type == stored.event_type
+            and new.event_version == stored.event_version
+            and (new.occurred_at is None or new.occurred_at == stored.occurred_at)
+            and _text(new.metadata) == _text(stored.metadata)
+            and (
+                _text(new.event_data) == _text(stored.event_data) if self.vault is None
+                else self.vault.same(new, stored)
+            )
+        )  # fmt: skip
 
     def save(self, aggregate: Savable, *, condition: Conditions = None) -> Appended:
         """Append what an aggregate recorded, at the version it was loaded; then perhaps a snapshot.
@@ -274,8 +320,40 @@ class EventStore(Reader):
 
     def append_frame(self, frame: pd.DataFrame, **columns: Any) -> Appended:
         """Load the rows of a DataFrame as events, all or none; see `esnb.frames.append_frame`."""
+        if self.vault is not None and columns.get("event_type") in frame:
+            personal = set(frame[columns["event_type"]].unique()) & self.vault.personal.keys()
+            if personal:
+                raise InvalidEventError(
+                    f"{sorted(personal)[0]} has personal fields, and a table is stored as it is, "
+                    f"with ids made from its content. Store such events with append()."
+                )
         version, position, duplicate = frames.append_frame(self._log, self.clock, frame, **columns)
-        return Appended(version, position, (), duplicate)
+        proof = None if duplicate else self.proof
+        return Appended(version, position, (), duplicate, proof)
+
+    @property
+    def proof(self) -> Proof:
+        """The proof of the log as it stands: position and hash. `str()` gives a text to keep.
+
+        Kept where no writer of this file can reach it, it shows later whether the log up to there
+        is still the same: `store.verify(proof)`.
+        """
+        self._log.check_usable()
+        return self._log.proof
+
+    def verify(
+        self, proof: Proof | str | None = None, *, progress: bool | None = None
+    ) -> Verified:
+        """Check every event against the chain, and the log against a proof kept elsewhere.
+
+        Finds changed, removed, inserted and moved events, with their positions; with a proof also
+        a log that was cut, or written anew with a chain to match. Without one, whoever can write
+        the file can deceive it: the chain is in the same file. Snapshots and read models are caches
+        and not checked. `progress` shows a bar; None shows it from 200,000 events on.
+        """
+        known = None if proof is None else Proof.of(proof)
+        with self._log.translated():
+            return verify(self._log.cursor(), known, progress)
 
     def add_snapshot(
         self,
@@ -338,17 +416,8 @@ class _Closed:
         )
 
 
-def _same(new: Event, stored: Event) -> bool:
-    def content(event: Event) -> bytes:
-        return orjson.dumps([event.event_data, event.metadata], option=orjson.OPT_SORT_KEYS)
-
-    return (
-        new.event_id == stored.event_id
-        and new.event_type == stored.event_type
-        and new.event_version == stored.event_version
-        and (new.occurred_at is None or new.occurred_at == stored.occurred_at)
-        and content(new) == content(stored)
-    )
+def _text(data: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 
 def _batch(events: Sequence[Event] | Iterable[Event]) -> list[Event]:

@@ -433,7 +433,7 @@ def make_duckdb_with_wal(path: Path) -> None:
 def make_newer_format(path: Path) -> None:
     EventStore(path).close()
     with contextlib.closing(duckdb.connect(str(path))) as connection:
-        connection.execute("update esnb_format set version = 2")
+        connection.execute("update esnb_format set version = 3")
 
 
 def make_newer_engine(path: Path) -> None:

@@ -22,8 +22,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from esnb import ANY, EventStore, LessonClock, StoreClosedError, interchange, new_event
-from esnb.interchange import COLUMNS, InterchangeError, mining, restore
-from esnb.shop import sample
+from esnb.interchange import (
+    COLUMNS,
+    InterchangeError,
+    mining,
+    read_csv,
+    read_jsonl,
+    restore,
+    write_csv,
+    write_jsonl,
+)
+from esnb.shop import first_orders, sample
 from esnb.upcasting import Upcasters
 from tests.support import OBJECTS, TEXT, exactly, seen
 
@@ -784,3 +793,99 @@ def test_rubbish_is_refused_or_empty_and_never_crashes(raw: bytes) -> None:
         ):  # fmt: skip
             with suppress(InterchangeError):
                 assert len(read(path)) == 0
+
+
+# -- the proof of a log, on its way through a file -------------------------------------------------
+
+
+def odd_log() -> EventStore:
+    """A log whose JSON was not written by this package: spaces, escapes, numbers of any form."""
+    texts = [
+        '{"n": 1}', '{ "n":1 , "m":[ 1,  2 ] }', '{"n":1.0e3,"t":"\\u00e9"}', '{"n":-0.0}',
+        '{"t":"é / \\/ \\u001F"}', "{}", '{"event_data":{"n": 1}}', '{"data":{"n": 1},"n":1e2}',
+    ]  # fmt: skip
+    table = pd.DataFrame({"id": "a", "what": "Added", "at": "2026-03-02T09:00Z", "data": texts})
+    store = EventStore(clock=LessonClock())
+    ours = [new_event("Added", n=1.5, t="é\u2028")]
+    store.append("b", ours, expected_version=0, aggregate_type="T")
+    store.append_frame(
+        table.assign(who='{"actor":"ada"}'), aggregate_id="id",
+        event_type="what", occurred_at="at", aggregate_type="T", data="data", metadata="who",
+    )  # fmt: skip
+    return store
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_restored_log_has_the_proofs_of_the_original(name, tmp_path):
+    write, read, file = FORMATS[name]
+    store = odd_log()
+    first = store.append("c", [new_event("Added")], expected_version=0, aggregate_type="T").proof
+    store.append("c", [new_event("Added")], expected_version=1)
+    said = write(store, tmp_path / file)
+    assert said.proof == store.proof
+    if said.lost:  # a batch is one text: it says that it cannot keep the letters
+        assert "the proof will not fit" in said.lost[0]
+        return
+    with restore(read(tmp_path / file), proof=store.proof) as again:
+        assert again.proof == store.proof
+        assert again.verify(str(first)).ok
+        assert again.verify(store.proof).ok
+        assert again.sql("from events order by position").fetchall() == store.sql(
+            "from events order by position"
+        ).fetchall()
+
+
+def test_what_a_line_cannot_keep_is_said(tmp_path):
+    table = pd.DataFrame({"id": ["a"], "what": "Added", "at": "2026-03-02T09:00Z"})
+    store = EventStore(clock=LessonClock())
+    store.append_frame(
+        table.assign(data='{"n":\n1}'), aggregate_id="id", event_type="what", occurred_at="at",
+        aggregate_type="T", data="data",
+    )  # fmt: skip
+    assert "the proof will not fit" in write_jsonl(store, tmp_path / "a.jsonl").lost[0]
+    assert write_csv(store, tmp_path / "a.csv").lost == ()
+    assert restore(read_csv(tmp_path / "a.csv"), proof=store.proof).position == 1
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_proof_of_a_part_is_that_of_the_log_made_of_it(name, tmp_path):
+    write, read, file = FORMATS[name]
+    store = EventStore(clock=LessonClock())
+    first_orders(store)
+    early = store.as_of("2026-03-02T15:00:00Z")
+    said = write(early, tmp_path / file)
+    with restore(read(tmp_path / file), proof=said.proof) as part:
+        assert part.proof == said.proof != store.proof
+    said = write(store.as_of(5), tmp_path / file)
+    assert store.verify(said.proof).ok
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("2690", "2691"), ("order-1043", "order-1044"), ("09:06:05", "09:06:06"), ("card", "cash")],
+)
+def test_a_changed_line_of_an_export_is_found(old, new, tmp_path):
+    store = EventStore(clock=LessonClock())
+    first_orders(store)
+    said = write_jsonl(store, tmp_path / "log.jsonl")
+    text = (tmp_path / "log.jsonl").read_text()
+    assert old in text
+    (tmp_path / "log.jsonl").write_text(text.replace(old, new))
+    frame = read_jsonl(tmp_path / "log.jsonl")
+    with pytest.raises(InterchangeError, match="not the log of the proof"):
+        restore(frame, tmp_path / "copy.duckdb", proof=said.proof)
+    with EventStore(tmp_path / "copy.duckdb") as empty:
+        assert empty.position == 0
+    with restore(frame) as copy:  # without the proof it is a log like any other
+        assert copy.verify().ok
+        assert not copy.verify(said.proof).ok
+
+
+def test_a_cut_export_is_found(tmp_path):
+    store = EventStore(clock=LessonClock())
+    first_orders(store)
+    said = write_jsonl(store, tmp_path / "log.jsonl")
+    lines = (tmp_path / "log.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "log.jsonl").write_text("".join(lines[:-1]))
+    with pytest.raises(InterchangeError, match="the end is missing"):
+        restore(read_jsonl(tmp_path / "log.jsonl"), proof=said.proof)

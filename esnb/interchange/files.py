@@ -24,6 +24,7 @@ import orjson
 import pandas as pd
 
 from esnb.errors import EsnbError
+from esnb.proof import DIGEST, START, Proof, chained, digest_of
 from esnb.reading import Reader
 
 from .rows import (
@@ -47,10 +48,13 @@ _CHUNK = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a writer did: the number of events in the file, and what the format could not carry."""
+    """What a writer did: the number of events in the file, what the format could not carry, and the
+    proof of the log that `restore` makes of it; `restore(frame, proof=...)` finds a changed line.
+    """
 
     events: int
     lost: tuple[str, ...] = ()
+    proof: Proof | None = None
 
 
 def write_jsonl(store: Reader, path: PathLike) -> Written:
@@ -62,7 +66,7 @@ def write_jsonl(store: Reader, path: PathLike) -> Written:
     def line(row: dict[str, Any]) -> bytes:
         return orjson.dumps(row | {name: _raw(row[name]) for name in ("event_data", "metadata")})
 
-    return _write_lines(store, path, line)
+    return _write_lines(store, path, line, lambda data, metadata: _one_line(data + metadata))
 
 
 def write_cloudevents(store: Reader, path: PathLike, *, batch: bool = False) -> Written:
@@ -73,7 +77,11 @@ def write_cloudevents(store: Reader, path: PathLike, *, batch: bool = False) -> 
     JSON text. Attributes may hold no control characters: `InterchangeError` names such an event.
     """
     marks = (b"[\n", b",\n", b"\n]\n") if batch else (b"", b"\n", b"\n")
-    return _write_lines(store, path, lambda row: orjson.dumps(_to_cloudevent(row)), marks)
+
+    def exact(data: str, metadata: str) -> bool:
+        return _usual(metadata) and (_usual(data) if batch else _one_line(data))
+
+    return _write_lines(store, path, lambda row: orjson.dumps(_to_cloudevent(row)), exact, marks)
 
 
 def write_csv(store: Reader, path: PathLike) -> Written:
@@ -81,14 +89,14 @@ def write_csv(store: Reader, path: PathLike) -> Written:
 
     A spreadsheet may change ids and times when it opens the file: keep the file as the original.
     """
-    count = 0
+    hashed = _Hashed()
     with _new_file(path) as file, io.TextIOWrapper(file, "utf-8", newline="") as text:
         lines = csv.writer(text, lineterminator="\r\n")
         lines.writerow(FIELDS)
         for row in _stored(store):
             lines.writerow((*row[:9], _iso(row[9]), _iso(row[10])))
-            count += 1
-    return Written(count)
+            hashed.add(row)
+    return hashed.written()
 
 
 def write_parquet(store: Reader, path: PathLike) -> Written:
@@ -104,27 +112,52 @@ def write_parquet(store: Reader, path: PathLike) -> Written:
         query = f"select {', '.join(FIELDS[:9])}, {times} from log order by position"
         try:
             engine.sql(query).write_parquet(str(part), compression="zstd")
-            return Written(engine.read_parquet(_literal(part)).count("*").fetchall()[0][0])
+            count = engine.read_parquet(_literal(part)).count("*").fetchall()[0][0]
         except duckdb.IOException as error:
             raise InterchangeError(f"{target.name}: cannot be written ({error}).") from None
+    digests = store.sql(
+        f"select {DIGEST} from (select * replace (row_number() over (order by position) as "
+        "position) from events) order by position limit ?", [count],
+    ).fetchall()  # fmt: skip
+    return Written(count, (), Proof(count, chained(START, [digest for (digest,) in digests])))
+
+
+class _Hashed:
+    """The proof of the rows that are written, as they count in the log that is restored of them."""
+
+    def __init__(self) -> None:
+        self.proof = Proof(0, START)
+        self.lost = 0
+
+    def add(self, row: tuple[Any, ...], exact: bool = True) -> None:
+        """Take a row of the log; `exact`: the file holds the text of its JSON to the letter."""
+        n = self.proof.position + 1
+        self.proof = Proof(n, chained(self.proof.hash, [digest_of((n, *row[1:]))]))
+        self.lost += not exact
+
+    def written(self) -> Written:
+        if not self.lost:
+            return Written(self.proof.position, (), self.proof)
+        lost = f"how the JSON of {self.lost} event(s) was spaced: the proof will not fit the file"
+        return Written(self.proof.position, (lost,), self.proof)
 
 
 def _write_lines(
     store: Reader, path: PathLike, line: Callable[[dict[str, Any]], bytes],
-    marks: tuple[bytes, bytes, bytes] = (b"", b"\n", b"\n"),
+    exact: Callable[[str, str], bool], marks: tuple[bytes, bytes, bytes] = (b"", b"\n", b"\n"),
 ) -> Written:  # fmt: skip
     """Write a line an event between an opening mark, a separator and a closing mark."""
     opening, between, closing = marks
-    count = 0
+    hashed = _Hashed()
     with _new_file(path) as file:
         file.write(opening)
         for row in _stored(store):
             event = dict(zip(FIELDS, row, strict=True))
             event |= {name: _iso(event[name]) for name in ("occurred_at", "recorded_at")}
-            file.write((between if count else b"") + line(event))
-            count += 1
-        file.write(closing if count or opening else b"")
-    return Written(count)
+            file.write((between if hashed.proof.position else b"") + line(event))
+            hashed.add(row, exact(row[7], row[8]))
+        file.write(closing if hashed.proof.position or opening else b"")
+    return hashed.written()
 
 
 def _to_cloudevent(row: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +189,15 @@ def _stored(store: Reader) -> Iterator[tuple[Any, ...]]:
 def _raw(text: str) -> orjson.Fragment:
     """JSON goes out as it is stored; only a line break, which stands between values, must go."""
     return orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
+
+
+def _one_line(text: str) -> bool:
+    return "\n" not in text and "\r" not in text
+
+
+def _usual(text: str) -> bool:
+    """Whether JSON is written the way this package writes it."""
+    return orjson.dumps(orjson.loads(text)) == text.encode()
 
 
 def _iso(time: datetime) -> str:
@@ -291,9 +333,49 @@ def _json_lines(path: PathLike, bad: Bad) -> Iterator[tuple[int, Any]]:
                 yield from enumerate(items, start=1)
                 return
             try:
-                yield line, strict_json(text)
+                item = strict_json(text)
+                if isinstance(item, dict):
+                    for key in ("event_data", "metadata", "data"):
+                        if isinstance(item.get(key), dict):
+                            whole = text.decode(json.detect_encoding(text))
+                            item[key] = _as_written(whole, key, item[key])
             except (ValueError, RecursionError) as error:
                 bad.add(line, f"is no JSON: {error}")
+            else:
+                yield line, item
+
+
+class _AsWritten(str):
+    """The text of a JSON object, taken out of a longer one."""
+
+    __slots__ = ()
+
+
+def _as_written(text: str, key: str, value: dict[str, Any]) -> Any:
+    """A value of a JSON object; its own text, where that is not the text that would be made of it.
+
+    The proof of a log is a hash of the text, so a restored event must have the same.
+    """
+    try:
+        if f'"{key}":{orjson.dumps(value).decode()}' in text:
+            return value
+    except (orjson.JSONEncodeError, UnicodeEncodeError):
+        return value  # what is wrong with it is said where it is checked
+    decoder = json.JSONDecoder()
+    at = text.index("{")
+    while True:
+        name, at = decoder.raw_decode(text, _skip(text, at + 1))
+        start = _skip(text, _skip(text, at) + 1)
+        _, at = decoder.raw_decode(text, start)
+        if name == key:
+            return _AsWritten(text[start:at])
+        at = _skip(text, at)
+
+
+def _skip(text: str, at: int) -> int:
+    while text[at] in " \t\n\r":
+        at += 1
+    return at
 
 
 def _from_cloudevent(item: Any) -> dict[str, Any]:
@@ -305,7 +387,7 @@ def _from_cloudevent(item: Any) -> dict[str, Any]:
             raise ValueError(f"{name} is missing, or no text")
     if "data_base64" not in rest:
         rest.setdefault("data", {})
-    if not isinstance(rest.get("data"), dict):
+    if not isinstance(rest.get("data"), dict | _AsWritten):
         raise ValueError("data is no JSON object")
     kind = unquote(rest["source"].rstrip("/").rpartition("/")[2])
     metadata = rest.pop("metadata", "{}")

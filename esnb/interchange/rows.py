@@ -15,6 +15,7 @@ import pandas as pd
 from esnb.clock import Clock, utc
 from esnb.errors import EsnbError
 from esnb.events import dump_json, new_event
+from esnb.proof import DIGEST, Proof, chained
 from esnb.store import EventStore
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -139,9 +140,10 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     )  # fmt: skip
     out: dict[str, Any] = {"event_id": str(event.event_id) if event.event_id else None}
     out |= {name: row[name] for name in ("aggregate_type", "aggregate_id", "event_type")}
-    # `new_event` has checked them, so that they need not be checked again.
-    out["event_data"] = orjson.dumps(event.event_data).decode()
-    out["metadata"] = orjson.dumps(event.metadata).decode()
+    # A text is kept to the letter: the proof of a log is a hash of it. `new_event` has checked it.
+    for name, value in (("event_data", event.event_data), ("metadata", event.metadata)):
+        given = row.get(name)
+        out[name] = given if isinstance(given, str) else orjson.dumps(value).decode()
     out |= {"event_version": event.event_version, "occurred_at": event.occurred_at}
     for name in ("position", "sequence_number"):
         if row.get(name) is not None:
@@ -186,14 +188,19 @@ def made_id(*parts: str) -> str:
 
 
 def restore(
-    frame: pd.DataFrame, path: PathLike | None = None, *, clock: Clock | None = None
-) -> EventStore:
+    frame: pd.DataFrame, path: PathLike | None = None, *,
+    clock: Clock | None = None, proof: Proof | str | None = None,
+) -> EventStore:  # fmt: skip
     """Make a new store from a frame of this module, in one transaction: the same log again.
 
     Everything is kept: order, ids, types, versions, data, times, recorded_at too (without it: now).
     Positions count from 1. Sequence numbers must count from 1 in each stream, recorded_at must not
     run backwards, and the store at `path` must be new or empty, else `InterchangeError`.
+
+    The new log has the proofs of the old one. With `proof` (of the original store, or what a writer
+    returned), a table whose events differ in any letter is refused, and nothing is stored.
     """
+    known = None if proof is None else Proof.of(proof)
     bad = Bad("The table", "row")
     table = make_frame(enumerate(records(frame)), bad)
     if not table.empty:
@@ -205,15 +212,20 @@ def restore(
                 f"The store has {store.position} events, and a log is restored into an empty one. "
                 "To add events to it: store.append_frame(frame, **COLUMNS)."
             )
+        if known is not None and known.position > len(table):
+            raise InterchangeError(
+                f"The table has {len(table)} events, but the proof was taken at position "
+                f"{known.position}: the end is missing. Nothing was stored."
+            )
         if not table.empty:
-            _insert(store, table)
+            _insert(store, table, known)
     except BaseException:
         store.close()
         raise
     return store
 
 
-def _insert(store: EventStore, table: pd.DataFrame) -> None:
+def _insert(store: EventStore, table: pd.DataFrame, known: Proof | None) -> None:
     log = store._log
     if "recorded_at" not in table:
         table = table.assign(recorded_at=pd.Timestamp(utc(store.clock.now())))
@@ -221,13 +233,22 @@ def _insert(store: EventStore, table: pd.DataFrame) -> None:
     with log.writing():
         with log.transaction(of_events=True) as cursor:
             cursor.register("esnb_part", table.assign(n=np.arange(1, len(table) + 1), **times))
-            cursor.execute(
+            rows = cursor.execute(
                 "insert into events select n, event_id::uuid, aggregate_type, aggregate_id, "
                 "sequence_number, event_type, event_version, event_data::json, metadata::json, "
-                "occurred_at, recorded_at from esnb_part order by n"
-            )
+                f"occurred_at, recorded_at from esnb_part order by n returning position, {DIGEST}"
+            ).fetchall()
+            proof = log.chain(cursor, log.proof, rows)
+            if known is not None:
+                upto = [digest for _, digest in rows[: known.position]]
+                if chained(log.proof.hash, upto) != known.hash:
+                    raise InterchangeError(
+                        f"This is not the log of the proof: of the events up to position "
+                        f"{known.position}, at least one was changed, added, removed or moved "
+                        "since the proof was taken. Nothing was stored. Take another copy."
+                    )
         log.forget_heads()
-        log.stored(len(table), table["recorded_at"].iloc[-1].to_pydatetime())
+        log.stored(proof, table["recorded_at"].iloc[-1].to_pydatetime())
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
