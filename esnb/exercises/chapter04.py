@@ -149,8 +149,7 @@ def _what_record_does(answer: Any, trial: Trial) -> None:
     trial.require(place("D") < place("A"), "applied-before-made", got=letters)
     trial.require(place("C") < place("A"), "applied-unasked", got=letters)
     steps = _steps_of_an_order()
-    trial.require(letters == steps, "stored-too-early", got=letters,
-                  **{"an order that notes its steps": "nothing is in the log before save()"})  # fmt: skip
+    trial.require(letters == steps, "stored-too-early", got=letters)
 
 
 def _steps_of_an_order() -> str:
@@ -242,7 +241,7 @@ def _the_letter(answer: Any, trial: Trial) -> None:
         shipped = sum(e.type == "OrderShipped" for e in store.events("order-7"))
         if when == "shipped":
             trial.require(not letters, "letter-on-replay", **facts)
-            expected = RejectedError
+            expected: type[Exception] = RejectedError
         else:
             trial.require(len(letters) <= 1, "two-letters", **facts)
             trial.require(shipped or not letters, "letter-before-the-fact", **facts)
@@ -342,7 +341,7 @@ class Basket:
 )
 def _the_basket(answer: Any, trial: Trial) -> None:
     trial.function(answer, "Basket()")
-    cases = [case for case in (_basket_history(trial, n) for n in (1, 2, 3, 4, 5, 6) * 6)]
+    cases = [_basket_history(trial, n) for n in (1, 2, 3, 4, 5, 6) * 6]
     made = trial.call(answer)
     trial.require(hasattr(made, "lines") and hasattr(made, "apply"), "no-lines", got=type(made))
 

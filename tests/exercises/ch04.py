@@ -2,7 +2,7 @@
 
 NOTEBOOK = "04_replay"
 
-_APPLY = '''
+_APPLY = """
 class Basket:
     def __init__(self):
         self.lines = []
@@ -14,7 +14,7 @@ class Basket:
             {added}
         elif event.type == "ItemRemoved":
             {removed}
-'''
+"""
 _WELL = {
     "placed": "self.lines = list(event.data['items'])",
     "added": "self.lines.append(event.data)",
@@ -240,7 +240,10 @@ class Basket:
     def apply(self, event):
         self.items = self.items + [event.data]
 """,
-        "remembers": _basket().replace("self.lines", "Basket.lines"),
+        "remembers": _basket(
+            added="self.lines = self.kept = getattr(Basket, 'k', []) + [event.data]; "
+            "Basket.k = self.kept"
+        ),
         "wrong-kind": "Basket = []",
     },
 }
