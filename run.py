@@ -5,6 +5,7 @@
     python run.py notebooks [NAME..]  run chapters from top to bottom and store their outputs
     python run.py exercises           derive notebooks/exercises from notebooks/solutions
     python run.py handout [NN ..]     a sheet of paper for each chapter, in the folder handouts
+    python run.py class WHAT NN       for teachers: release or grade the exercises of a chapter
     python run.py bench [NAME]        run the benchmarks, or one of them
     python run.py lock [--upgrade]    write requirements.lock again, from pyproject.toml
 
@@ -441,6 +442,12 @@ def handout(arguments: list[str]) -> int:
     return call(LAB_ENV, ["-m", "esnb.classroom.handout", *arguments])
 
 
+def teach(arguments: list[str]) -> int:
+    """Hand out and grade exercises with nbgrader, in a course folder named class."""
+    set_up(LAB_ENV, [LOCK])
+    return call(LAB_ENV, ["-m", "esnb.classroom.teaching", *arguments])
+
+
 def bench(arguments: list[str]) -> int:
     """Run benchmarks/NAME.py, or all of them, beside the peers that they compare with."""
     found = sorted(p for p in (ROOT / "benchmarks").glob("*.py") if not p.name.startswith("_"))
@@ -484,6 +491,7 @@ COMMANDS = {
     "notebooks": notebooks,
     "exercises": exercises,
     "handout": handout,
+    "class": teach,
     "bench": bench,
     "lock": lock,
 }

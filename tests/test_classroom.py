@@ -592,7 +592,7 @@ def test_the_simulated_class_repeats() -> None:
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
     other = simulated_class("c", learners=1, seed=8)
     assert other[0].read_bytes() != first[0].read_bytes()
-    
+
 
 def test_some_of_the_simulated_class_are_stuck_and_the_figures_repeat() -> None:
     simulated_class("class")

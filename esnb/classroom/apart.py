@@ -1,0 +1,504 @@
+"""An answer kept apart from its judge: the learner's code runs in a process of its own.
+
+In one process nothing is safe: code can patch `check`, the module behind it, or Python itself. So
+the judge never runs a line of the learner's. The cells run in a child process, and what the judge
+holds in its hands is a stand-in: a call to it goes over a pipe, and its value comes back as plain
+data. What the child sends is read as values only, never as code, so that it may send what it likes:
+to be right it has to send what a right answer would.
+
+A value goes over as a copy (numbers, texts, lists, events, tables). Anything else, a store for
+instance, stays where it is, and the other side gets a stand-in with its public methods. Changes to
+lists and events that were passed go back with the answer, as if both sides had held the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib
+import io
+import json
+import math
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pandas as pd
+
+from esnb import errors
+from esnb.errors import EsnbError
+from esnb.events import Event
+from esnb.store import ANY
+
+from .log import ClassroomError
+
+LIMIT = 20.0  # seconds for a cell, and for all calls of one check together
+_LARGEST = 20_000_000  # characters of one message
+_DEEPEST = 60
+_PRINTS = 2_000
+_EVENT = (
+    "event_type", "event_data", "event_version", "metadata", "occurred_at", "event_id",
+    "aggregate_type", "aggregate_id", "sequence_number", "position", "recorded_at",
+)  # fmt: skip
+_PASSED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE",
+    "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+)  # fmt: skip
+_SPECIAL = ("__len__", "__iter__", "__getitem__", "__contains__")
+
+
+class Gone(ClassroomError):
+    """The learner's process has ended, or had to be stopped: `endless` says which."""
+
+    def __init__(self, message: str, endless: bool = False) -> None:
+        super().__init__(message)
+        self.endless = endless
+
+
+class Elsewhere(Exception):
+    """An error of the other side that has no class of its own here; its text names the class."""
+
+
+# --- both sides: values over a pipe -----------------------------------------------------------
+
+
+class Peer:
+    """One end of the pipe: sends requests, and serves those that come while it waits."""
+
+    def __init__(self, send: Callable[[str], None], receive: Callable[[], str]) -> None:
+        self._send, self._receive = send, receive
+        self._kept: dict[int, Any] = {}
+        self.verdict: BaseException | None = None
+
+    # -- requests --------------------------------------------------------------------------
+
+    def ask(self, kind: str, **fields: Any) -> Any:
+        """Send a request and wait for its answer; serve the other side's requests meanwhile."""
+        given = [*fields.get("args", ()), *fields.get("kwargs", {}).values()]
+        message = {"ask": kind, **{name: self.encode(value) for name, value in fields.items()}}
+        self._send(json.dumps(message))
+        while True:
+            reply = json.loads(self._receive())
+            if not isinstance(reply, dict):
+                raise Gone("The learner's process sent something that is no message.")
+            if "ask" in reply:
+                self._send(json.dumps(self._served(reply)))
+                if self.verdict is not None:
+                    verdict, self.verdict = self.verdict, None
+                    raise verdict
+                continue
+            for mine, theirs in zip(
+                given, self.decode(reply.get("given", {"l": []})), strict=False
+            ):
+                _take_over(mine, theirs)
+            if "raise" in reply:
+                raise self._error(reply["raise"])
+            return self.decode(reply.get("value"))
+
+    def _served(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        given: list[Any] = []
+        try:
+            fields = {k: self.decode(v) for k, v in message.items() if k != "ask"}
+            given = [*fields.get("args", ()), *fields.get("kwargs", {}).values()]
+            value = self.encode(self.serve(message["ask"], fields))
+            return {"value": value, "given": self.encode(given)}
+        except Exception as error:
+            return {"raise": self._told(error), "given": self.encode(given)}
+        except BaseException as verdict:  # of the judge, and none of the learner's business
+            self.verdict = verdict
+            return {"raise": self._told(RuntimeError("stopped")), "given": {"l": []}}
+
+    def serve(self, kind: str, fields: Mapping[str, Any]) -> Any:
+        """Do what the other side asks for: only with what it was given a stand-in for."""
+        thing = self._kept[fields["ref"]]
+        if kind == "call":
+            return thing(*fields["args"], **fields["kwargs"])
+        name = fields["name"]
+        if kind == "special" and name in _SPECIAL:
+            value = getattr(thing, name)(*fields["args"])
+            return list(value) if name == "__iter__" else value
+        if kind == "get" and isinstance(name, str) and not name.startswith("_"):
+            return getattr(thing, name)
+        if kind == "text":
+            return repr(thing)
+        raise AttributeError(f"{name!r} cannot be reached from the other side")
+
+    # -- values ----------------------------------------------------------------------------
+
+    def encode(self, value: Any, depth: int = 0) -> Any:
+        """A value as JSON: a copy of what is plain, a reference to anything else."""
+        if depth > _DEEPEST:
+            raise ValueError("the value is nested too deeply to be looked at")
+        kind = type(value)
+        if value is None or kind in (bool, str) or (kind is float and math.isfinite(value)):
+            return value
+        if kind is int:
+            return value if abs(value) < 2**53 else {"i": str(value)}
+        if kind is float:
+            return {"f": repr(value)}
+        if kind in _CONTAINERS:
+            return {_CONTAINERS[kind]: [self.encode(item, depth + 1) for item in value]}
+        if isinstance(value, dict):
+            pairs = [
+                (self.encode(k, depth + 1), self.encode(v, depth + 1)) for k, v in value.items()
+            ]
+            return {"d": pairs}
+        if kind is Event:
+            return {"event": [self.encode(getattr(value, name), depth + 1) for name in _EVENT]}
+        for tag, (cls, write, _) in _PLAIN.items():
+            if isinstance(value, cls):
+                return {tag: write(value)}
+        if isinstance(value, StandIn):
+            return {"yours": value._ref}
+        if isinstance(value, pd.DataFrame):
+            columns = [self.encode(list(value.columns)), self.encode(value.index.tolist())]
+            rows = value.astype(object).where(value.notna(), None).to_numpy().tolist()
+            return {"table": [*columns, self.encode(rows, depth + 1), list(map(str, value.dtypes))]}
+        if hasattr(value, "tolist") and hasattr(value, "dtype"):  # numpy, and pandas' columns
+            return self.encode(value.tolist(), depth + 1)
+        if isinstance(value, Iterator):
+            return self.encode(list(value), depth + 1)
+        if isinstance(value, BaseException):
+            return {"error": self._told(value)}
+        if isinstance(value, type) and _is_ours(value):
+            return {"class": f"{value.__module__}:{value.__qualname__}"}
+        if isinstance(value, ModuleType):
+            raise ValueError("a module cannot be handed over")
+        self._kept[id(value)] = value
+        return {"mine": [id(value), callable(value), type(value).__name__]}
+
+    def decode(self, value: Any) -> Any:
+        """The value again: of plain types, or a stand-in."""
+        if not isinstance(value, dict):
+            return value
+        [(tag, inner)] = value.items()
+        if tag in _MAKERS:
+            return _MAKERS[tag](self.decode(item) for item in inner)
+        if tag == "d":
+            return {self.decode(k): self.decode(v) for k, v in inner}
+        if tag == "event":
+            return Event(**dict(zip(_EVENT, map(self.decode, inner), strict=True)))
+        if tag in _PLAIN:
+            return _PLAIN[tag][2](inner)
+        if tag == "yours":
+            return self._kept[inner]
+        if tag == "table":
+            columns, index, rows = map(self.decode, inner[:3])
+            frame = pd.DataFrame(rows, columns=columns, index=index, dtype=object)
+            for name, dtype in zip(columns, inner[3], strict=True):
+                with contextlib.suppress(ValueError, TypeError):
+                    frame[name] = frame[name].astype(dtype)
+            return frame
+        if tag == "error":
+            return self._error(inner)
+        if tag == "class":
+            return _our_class(inner)
+        if tag == "mine":
+            ref, can_be_called, name = inner
+            return (CallableStandIn if can_be_called else StandIn)(self, int(ref), str(name))
+        raise ValueError(f"{tag!r} is no kind of value")
+
+    # -- errors ----------------------------------------------------------------------------
+
+    def _told(self, error: BaseException) -> list[Any]:
+        fields = {}
+        for name, value in vars(error).items():
+            with contextlib.suppress(Exception):
+                fields[name] = self.encode(value)
+        return [type(error).__name__, str(error), list(fields.items())]
+
+    def _error(self, told: Any) -> Exception:
+        name, text, fields = told
+        kind = getattr(errors, str(name), None) or getattr(_BUILTINS, str(name), None)
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            return Elsewhere(f"{name}: {text}")
+        if issubclass(kind, EsnbError):
+            error: Exception = kind.__new__(kind, text)
+            for field, value in fields:
+                if str(field).isidentifier() and not str(field).startswith("_"):
+                    error.__dict__[field] = self.decode(value)
+            error.args = (str(text),)
+            return error
+        try:
+            return kind(str(text))
+        except TypeError:  # UnicodeDecodeError, for one, wants more than a text
+            return Elsewhere(f"{name}: {text}")
+
+
+class StandIn:
+    """What one side holds of a thing on the other: its public attributes, calls, and text."""
+
+    def __init__(self, peer: Peer, ref: int, name: str) -> None:
+        self._peer, self._ref, self._name = peer, ref, name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{self._name} has no {name!r} from here")
+        return self._peer.ask("get", ref=self._ref, name=name)
+
+    def _special(self, name: str, *args: Any) -> Any:
+        return self._peer.ask("special", ref=self._ref, name=name, args=list(args))
+
+    def __len__(self) -> int:
+        return int(self._special("__len__"))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._special("__iter__"))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._special("__getitem__", key)
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(self._special("__contains__", item))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> StandIn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        return str(self._peer.ask("text", ref=self._ref, name=""))
+
+
+class CallableStandIn(StandIn):
+    """A stand-in for a function, a method or a class."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, over there."""
+        return self._peer.ask("call", ref=self._ref, args=list(args), kwargs=kwargs)
+
+
+class _Never:
+    """Nothing is one: whole numbers beyond those of JSON, and nan, are written by `encode`."""
+
+
+_BUILTINS = importlib.import_module("builtins")
+_CONTAINERS: dict[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "z"}
+_MAKERS: dict[str, Callable[[Any], Any]] = {"l": list, "t": tuple, "s": set, "z": frozenset}
+_PLAIN: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "i": (_Never, str, int),
+    "f": (_Never, repr, float),
+    "gap": (type(...), lambda _: 0, lambda _: ...),
+    "any": (type(ANY), lambda _: 0, lambda _: ANY),
+    "dt": (datetime, lambda t: t.isoformat(), datetime.fromisoformat),
+    "date": (date, lambda t: t.isoformat(), date.fromisoformat),
+    "span": (
+        timedelta,
+        lambda t: [t.days, t.seconds, t.microseconds],
+        lambda parts: timedelta(*map(int, parts)),
+    ),
+    "uuid": (UUID, str, UUID),
+    "dec": (Decimal, str, Decimal),
+    "b": (bytes, lambda b: base64.b64encode(b).decode(), base64.b64decode),
+}
+
+
+def _is_ours(kind: type) -> bool:
+    parts = kind.__module__.split(".")
+    return parts[0] == "esnb" and parts[1:2] not in (["exercises"], ["classroom"]) and (
+        getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
+    )  # fmt: skip
+
+
+def _our_class(name: str) -> type:
+    module, _, qualname = str(name).partition(":")
+    kind = (
+        getattr(importlib.import_module(module), qualname) if module.startswith("esnb.") else None
+    )
+    if not (isinstance(kind, type) and _is_ours(kind)):
+        raise ValueError(f"{name!r} is no class of esnb")
+    return kind
+
+
+def _take_over(mine: Any, theirs: Any) -> None:
+    """Make what was passed look as it does on the other side after the call."""
+    if isinstance(mine, Event) and isinstance(theirs, Event):
+        if theirs.event_id is not None and theirs.occurred_at is not None:
+            mine.settle(theirs.event_id, theirs.occurred_at)
+        for own, other in ((mine.event_data, theirs.event_data), (mine.metadata, theirs.metadata)):
+            if own != other:
+                own.clear()
+                own.update(other)
+    elif isinstance(mine, list) and isinstance(theirs, list):
+        if len(mine) != len(theirs):
+            mine[:] = theirs
+        for n, (own, other) in enumerate(zip(mine, theirs, strict=True)):
+            if isinstance(own, Event | list | dict) and type(own) is type(other):
+                _take_over(own, other)
+            elif own != other and not isinstance(other, StandIn):
+                mine[n] = other
+    elif isinstance(mine, dict) and isinstance(theirs, dict):
+        if mine.keys() != theirs.keys():
+            mine.clear()
+            mine.update(theirs)
+        for key, other in theirs.items():
+            if isinstance(mine[key], Event | list | dict) and type(mine[key]) is type(other):
+                _take_over(mine[key], other)
+            elif mine[key] != other and not isinstance(other, StandIn):
+                mine[key] = other
+
+
+# --- the child --------------------------------------------------------------------------------
+
+
+def _child() -> None:
+    """Run cells, and answer the judge: the main function of the learner's process."""
+    inward, outward = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell: Any = InteractiveShell.instance()
+
+    def send(text: str) -> None:
+        outward.write(text + "\n")
+        outward.flush()
+
+    class Child(Peer):
+        def serve(self, kind: str, fields: Mapping[str, Any]) -> Any:
+            if kind == "run":
+                return run(fields["source"])
+            if kind == "answer":
+                return eval(fields["source"], shell.user_ns)  # the teacher's text, not data
+            return super().serve(kind, fields)
+
+    def run(source: str) -> list[str]:
+        prints = io.StringIO()
+        with contextlib.redirect_stdout(prints), contextlib.redirect_stderr(prints):
+            result = shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        return [prints.getvalue()[:_PRINTS], f"{type(error).__name__}: {error}" if error else ""]
+
+    peer = Child(send, inward.readline)
+    while line := inward.readline():
+        send(json.dumps(peer._served(json.loads(line))))
+        if peer.verdict is not None:  # the learner wants to end the process
+            return
+
+
+# --- the judge --------------------------------------------------------------------------------
+
+
+class Apart:
+    """A child process with the cells of one submission in it, held by the judge.
+
+        with Apart() as child:
+            child.run("def buy(store, buyer): ...")
+            buy = child.answer("buy")       # a stand-in: what it does happens in the child
+            check("03-2", buy)
+
+    Every wait ends at the deadline, after `limit` seconds: then the child is killed, with all that
+    it started, and `Gone` says so.
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        self.limit = LIMIT if limit is None else limit
+        self._folder = TemporaryDirectory(ignore_cleanup_errors=True)
+        group: dict[str, Any] = {"start_new_session": True} if os.name != "nt" else {}
+        # The teacher's tokens and passwords are no business of the learner's code.
+        environ = {k: v for k, v in os.environ.items() if k.upper() in _PASSED}
+        environ |= {"IPYTHONDIR": self._folder.name, "MPLBACKEND": "agg", "PYTHONSAFEPATH": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from esnb.classroom.apart import _child; _child()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, encoding="utf-8", errors="replace", env=environ, cwd=self._folder.name,
+            **group,
+        )  # fmt: skip
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.peer = Peer(self._send, self._receive)
+        # The first wait is for Python and IPython to start, on a machine that may be busy.
+        self._deadline = time.monotonic() + self.limit + 60
+        self.run("pass")
+
+    def run(self, source: str) -> tuple[str, str]:
+        """Run a cell; returns what it printed and the error it ended with, or empty texts."""
+        printed, error = self._checked(self.peer.ask("run", source=source))
+        return str(printed)[:_PRINTS], str(error)[:_PRINTS]
+
+    def answer(self, expression: str) -> Any:
+        """The value of an expression in the child: plain data, or a stand-in."""
+        self.wind_up()
+        return self.peer.ask("answer", source=expression)
+
+    def wind_up(self) -> None:
+        """Give the child its whole time again."""
+        self._deadline = time.monotonic() + self.limit
+
+    def _checked(self, value: Any) -> list[Any]:
+        self.wind_up()
+        if not (isinstance(value, list) and len(value) == 2):
+            raise Gone("The learner's process sent something that is no message.")
+        return value
+
+    def _send(self, text: str) -> None:
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(text + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise Gone("The learner's process has ended.") from None
+
+    def _receive(self) -> str:
+        left = self._deadline - time.monotonic()
+        try:
+            if left <= 0:  # also for a child that never stops asking
+                raise queue.Empty
+            line = self._lines.get(timeout=left)
+        except queue.Empty:
+            self.close()
+            raise Gone(f"No end after {self.limit:g} s, so it was stopped.", endless=True) from None
+        if not line.endswith("\n"):
+            self.close()
+            raise Gone("The learner's process has ended, or sent more than can be read.")
+        return line
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        with contextlib.suppress(OSError, ValueError):
+            while line := self._process.stdout.readline(_LARGEST):
+                self._lines.put(line)
+                if not line.endswith("\n"):
+                    break
+        self._lines.put("")
+
+    def alive(self) -> bool:
+        """Whether the child can still be asked."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Kill the child and everything it started."""
+        with contextlib.suppress(OSError):
+            if os.name != "nt":
+                os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError, ValueError):
+                if pipe:
+                    pipe.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Apart:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
