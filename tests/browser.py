@@ -131,6 +131,13 @@ def chromium() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
         pytest.skip("no Chromium or Chrome on this machine: the browser is not tested")
+    with launched(path) as browser:
+        yield browser
+
+
+@contextlib.contextmanager
+def launched(path: str) -> Iterator[Browser]:
+    """A Chromium that runs until the block ends."""
     with sync_playwright() as playwright:
         # The sandbox cannot start as root, which is who runs in a container.
         root = hasattr(os, "geteuid") and os.geteuid() == 0
