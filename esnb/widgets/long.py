@@ -154,7 +154,7 @@ class LongHistory(History[F]):
             self.span //= 2
 
     @property
-    def events(self) -> list[Event]:  # type: ignore[override]
+    def events(self) -> list[Event]:
         """All events, read again; of a million events this takes a minute's memory with it."""
         return [event for made in self._steps for event in made]
 

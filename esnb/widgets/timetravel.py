@@ -25,11 +25,11 @@ from esnb import figures
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
 from esnb.reading import Reader
-from esnb.store import EventStore
 from esnb.timetravel import Diff, History, Policy, WhatIf
 from esnb.widgets import long, page, parts, simple, tape
 from esnb.widgets import refused as _refused
 from esnb.widgets.long import LongHistory
+from esnb.widgets.whole import StoreTravel
 
 Guide = Literal["full", "partial", "off"]
 
@@ -104,14 +104,16 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
         return simple.time_slider(store, aggregate_id, fold, **options)
 
     @classmethod
-    def store(
-        cls, store: EventStore, *, as_of: datetime | str | None = None, **options: Any
-    ) -> Any:
+    def store(cls, store: Reader, **options: Any) -> StoreTravel:
         """A whole store as of a time: `TimeTravel.store(store, as_of="2026-03-02T15:00:00Z")`.
 
-        See `store_slider`, which shows it and takes the options.
+        A summary against a time before, and a table of all aggregates; a row opens its own
+        TimeTravel below. `fold` is the class that folds them, or several, or a mapping from
+        aggregate types to classes. `since` is the time to compare with (left out: the event
+        before), `closed` the event types after which an aggregate counts as closed. Also
+        `projector`. Plain ipywidgets do: see `store_slider`.
         """
-        return simple.store_slider(store, at=as_of, **options)
+        return StoreTravel(store, cls, **options)
 
     # -- what is shown ---------------------------------------------------------------------
 
