@@ -435,7 +435,7 @@ def _check_exact(value: Any, path: str) -> None:
 def _not_found(
     reader: Reader, aggregate_id: str, at: int | datetime | str | None
 ) -> AggregateNotFoundError:
-    events = reader.events(aggregate_id)
+    events = reader.events(aggregate_id, upcast=False)
     if not events:
         return AggregateNotFoundError(
             f"There is no aggregate {aggregate_id!r} here. Look at the ids with "

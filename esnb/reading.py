@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import duckdb
 import orjson
@@ -332,25 +333,15 @@ class Reader:
             return _NOW.format(events=events, bounds=bounds, touched="false")
         cursor.execute("create or replace temp table esnb_touched (t varchar, v integer)")
         cursor.executemany("insert into esnb_touched values (?, ?)", pairs)
-        touched = "((e.event_type, e.event_version) in (select (t, v) from esnb_touched))"
+        touched = "((e.event_type, e.event_version) in (select t, v from esnb_touched))"
         rows = self._log.cursor().execute(
-            "select position, event_id, aggregate_id, sequence_number, event_type, event_version, "
-            f"event_data from {events} e where {bounds} and (event_type, event_version) in "
-            f"(select unnest(?::struct(t varchar, v integer)[]))",
-            [[{"t": t, "v": v} for t, v in pairs]],
+            "select position, event_id::varchar, aggregate_id, sequence_number, event_type, "
+            f"event_version, event_data from {events} e where {bounds} and "
+            f"(event_type, event_version) in (values {', '.join(['(?, ?)'] * len(pairs))})",
+            [value for pair in pairs for value in pair],
         )
         while chunk := rows.fetchmany(_UPCAST_CHUNK):
-            made = pd.DataFrame(
-                [
-                    (position, part, None if part == 1 else str(part_id(event_id, part)), *shape)
-                    for position, event_id, stream, number, kind, version, text in chunk
-                    for part, shape in enumerate(
-                        self.upcasters.shapes(kind, version, text, (number, stream, position)), 1
-                    )
-                ],
-                columns=["position", "part", "event_id", "type", "version", "data"],
-            )
-            cursor.register("esnb_made", made)
+            cursor.register("esnb_made", _made_of(chunk, self.upcasters))
             cursor.execute("insert into esnb_upcast from esnb_made")
             cursor.unregister("esnb_made")
         return _NOW.format(events=events, bounds=bounds, touched=touched)
@@ -452,6 +443,10 @@ class Reader:
         )
         return Past(self._log, self.clock, self.upcasters, rows[0][0] or 0, self._until)
 
+    def read_with(self, upcasters: Upcasters) -> Past:
+        """The same log, read with other steps: as newer or older code would. It cannot write."""
+        return Past(self._log, self.clock, upcasters, self._horizon, self._until)
+
     def snapshot(
         self, aggregate_id: str, aggregate_type: str, upto: int | None, state_version: int
     ) -> SnapshotRow:
@@ -485,6 +480,20 @@ class Reader:
             "where $1::varchar is null or aggregate_id = $1 order by aggregate_id, sequence_number",
             [aggregate_id],
         ).df()
+
+    def stored(self, aggregate_type: str, ids: Sequence[str] | None = None) -> Iterator[Event]:
+        """The events of a type of aggregate as they were written, by position: of all, or of
+        those named."""
+        among = "" if ids is None else "and aggregate_id in (select unnest(?::varchar[]))"
+        with self._log.translated():
+            rows = self._log.cursor().execute(
+                f"select {COLUMNS} from ({_ALL.replace('order by position', '')}) "
+                f"where aggregate_type = ? {among} order by position",
+                [0, self._head(), self._time_limit(None), aggregate_type,
+                 *([] if ids is None else [list(ids)])],
+            )  # fmt: skip
+            while chunk := rows.fetchmany(_CHUNK):
+                yield from map(event_from_row, chunk)
 
     # -- batches, for projections ----------------------------------------------------------
 
@@ -574,7 +583,7 @@ class Past(Reader):
     def __repr__(self) -> str:
         parts = [] if self._horizon is None else [f"position {self._horizon}"]
         parts += [] if self._until is None else [self._until.isoformat()]
-        return f"<{self._log.name} as of {' and '.join(parts)}>"
+        return f"<{self._log.name} {'as of ' if parts else ''}{' and '.join(parts) or 'to read'}>"
 
 
 def select_only(
@@ -594,6 +603,25 @@ def select_only(
         raise QueryError(f"The parameters do not fit the query: {error}") from None
     finally:
         cursor.rollback()
+
+
+def _made_of(rows: Iterable[tuple[Any, ...]], steps: Upcasters) -> pd.DataFrame:
+    """What steps make of rows, a row a part, as the columns of the table esnb_upcast."""
+    # Column by column: a table made of rows takes longer than the steps do.
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("position", "part", "event_id", "type", "version", "data")
+    }
+    add = [column.append for column in columns.values()]
+    for position, event_id, stream, number, kind, version, text in rows:
+        shapes = steps.shapes(kind, version, text, (number, stream, position))
+        for part, shape in enumerate(shapes, start=1):
+            derived = None if part == 1 else str(part_id(UUID(event_id), part))
+            for put, value in zip(add, (position, part, derived, *shape), strict=True):
+                put(value)
+    frame = pd.DataFrame({"position": columns["position"], "part": columns["part"]})
+    for name in ("event_id", "type", "version", "data"):
+        frame[name] = pd.Series(columns[name], dtype="int32" if name == "version" else object)
+    return frame
 
 
 def _text_row(event: Event) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ FLOORS = {
     "errors": 1, "clock": 1, "events": 1,
     "upcasting": 2, "conditions": 2, "engine": 2, "frames": 2, "reading": 2, "store": 2,
     "proof": 2, "privacy": 3, "copies": 3,
-    "aggregates": 3, "projections": 3, "timetravel": 3, "commands": 3, "testing": 3,
+    "aggregates": 3, "projections": 3, "timetravel": 3, "commands": 3, "testing": 3, "evolution": 3,
     "delivery": 3, "watching": 3, "search": 3,
     "following": 3, "batches": 3, "readdb": 3, "projector": 3,
     "shop": 4, "flights": 4, "kafka": 4,
@@ -302,7 +302,7 @@ def anchors(path: Path) -> set[str]:
 
 def links(text: str) -> list[str]:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
-    found = re.findall(r"\]\(\s*<?([^)\s>]+)", text)
+    found = re.findall(r"\]\(\s*<?((?:[^()\s>]|\([^()\s]*\))+)", text)
     return found + re.findall(r"(?:src|href)=[\"']([^\"']+)", text)
 
 
