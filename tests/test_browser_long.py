@@ -40,6 +40,7 @@ JOIN = """() => {
             if (deaf) return
             const [reply, buffers] = JSON.parse(await kernel(JSON.stringify(content)))
             await new Promise(done => setTimeout(done, late))
+            content.done = true
             const views = buffers.map(text => new DataView(
                 Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer))
             for (const [event, callback] of heard)

@@ -149,8 +149,8 @@ def test_the_kernel_answers_the_browser(store: EventStore) -> None:
     asked = {"us": micros("2026-03-02T15:00:00Z"), "since": 0, "kind": None, "text": " 104 ",
              "changed": False, "first": 0}  # fmt: skip
     shop.table._on_message(shop.table, {"ask": "look", "id": 1, **asked}, [])
-    shop.table._on_message(shop.table, {"ask": "open", "id": 2, "aggregate": "order-1043"}, [])
-    shop.table._on_message(shop.table, {"ask": "open", "id": 3, "aggregate": "nobody"}, [])
+    shop.table._on_message(shop.table, {"ask": "open", "id": 2, "aggregate": "order-1043", **asked}, [])
+    shop.table._on_message(shop.table, {"ask": "open", "id": 3, "aggregate": "nobody", **asked}, [])
     shop.table._on_message(shop.table, {"ask": "else"}, [])
     look, done, wrong = sent
     names = {row["id"] for row in json.loads(json.dumps(look))["result"]["rows"]}

@@ -45,7 +45,7 @@ class StoreTable(page.PageWidget, view="whole"):
 
     def __init__(
         self, places: Places, at: int, since: int | None, projector: bool,
-        open_row: Callable[[str], Any],
+        open_row: Callable[[str, int], Any],
     ) -> None:  # fmt: skip
         self.places = places
         self._open = open_row
@@ -133,7 +133,7 @@ class StoreTable(page.PageWidget, view="whole"):
         reply: dict[str, Any] = {"ask": content["ask"], "id": content.get("id")}
         try:
             if content["ask"] == "open":
-                self._open(content["aggregate"])
+                self._open(content["aggregate"], int(content["us"]))
                 reply["result"] = None
             else:
                 reply["result"] = self.places.look(
@@ -163,7 +163,7 @@ class StoreTravel(ipywidgets.VBox):  # type: ignore[misc]
         self.places = Places(store, folds_of(fold), closed)
         at = int(self.places.times[-1]) if as_of is None else micros(as_of)
         pinned = None if since is None else micros(since)
-        self.table = StoreTable(self.places, at, pinned, projector, self.open_row)
+        self.table = StoreTable(self.places, at, pinned, projector, self._open)
         self.opened: Any = None
         super().__init__([self.table])
 
@@ -217,6 +217,9 @@ class StoreTravel(ipywidgets.VBox):  # type: ignore[misc]
 
     def open_row(self, aggregate_id: str) -> Any:
         """Show the TimeTravel of one aggregate below the table, at the time of the view."""
+        return self._open(aggregate_id, int(self.table._at))
+
+    def _open(self, aggregate_id: str, us: int) -> Any:
         kinds = dict(zip(self.places.ids, self.places.kind.tolist(), strict=True))
         if aggregate_id not in kinds:
             raise InvalidEventError(f"There is no aggregate {aggregate_id!r} in this table.")
@@ -227,7 +230,7 @@ class StoreTravel(ipywidgets.VBox):  # type: ignore[misc]
                 f"To open {aggregate_id!r}, say which class folds {kind}: "
                 f"TimeTravel.store(store, fold=...)."
             )
-        count = int(self.places.at(int(self.table._at)).events[self.places.ids.index(aggregate_id)])
+        count = int(self.places.at(us).events[self.places.ids.index(aggregate_id)])
         self.opened = self._travel(
             self.places.store, aggregate_id, fold=fold, at=count, projector=self.table.projector
         )

@@ -138,7 +138,7 @@ function makeWhole(model) {
   }
   async function open(id) {
     if (!model.send) return;
-    const reply = await ask("open", { aggregate: id });
+    const reply = await ask("open", { aggregate: id, us: s.at });
     if (reply.error) s.problem = reply.error;
     emit();
   }
