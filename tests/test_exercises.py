@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ import esnb.exercises as course
 from esnb import ConcurrencyError, Event, EventStore, LessonClock, new_event, replay
 from esnb.exercises import Attempt, check, hint, listeners, running
 from esnb.exercises.bank import _BANK, Chapter
+from esnb.exercises.capstone_write import PaperStore
+from esnb.exercises.contract import PROMISES, survives
 from esnb.exercises.histories import (
     account_history,
     is_account_history,
@@ -146,6 +149,14 @@ def test_an_endless_loop_is_stopped(body: str) -> None:
     assert (feedback.outcome, feedback.mistake) == ("not quite", "endless")
     assert "restart" not in feedback.message
     assert threading.active_count() == before
+
+
+def test_the_stop_button_ends_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(thread: threading.Thread, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "_wait", pressed)
+    assert check(ID, lambda events: time.sleep(0.05)).mistake == "endless"
 
 
 def test_a_call_that_never_comes_back_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,6 +341,7 @@ def test_shrinking_leaves_what_is_needed() -> None:
         ({"a": {"b": 1}}, {"a": {}}, "a.b: 1 is missing"),
         ([1, 2], [1, 3], "place 2: 2 wanted, 3 came back"),
         ([1, 2], [1], "place 2: 2 is missing"),
+        ([1], [2], ""),
         ([1], [1, 2], "place 2: 2 was not wanted"),
         (1, 2, ""),
     ],
@@ -412,3 +424,13 @@ def test_a_busy_store_loses_answers() -> None:
         versions.append(store.version("page"))
     assert versions == [0, 1]
     assert append_seen(busy, 0).version == 1
+
+
+@pytest.mark.parametrize("name", PROMISES)
+def test_the_stores_of_the_course_keep_the_contract(name: str) -> None:
+    for store in (EventStore(clock=LessonClock()), PaperStore()):
+        PROMISES[name](store)
+
+
+def test_the_store_of_the_course_survives(tmp_path: Path) -> None:
+    survives(lambda path: EventStore(path, clock=LessonClock()), tmp_path / "log.db")

@@ -228,7 +228,7 @@ class Trial:
         if missed:
             mistake = (known or {}).get(missed[0], "too-few-caught")
             self.fail(mistake, points=len(caught) / len(mutants),
-                      caught=f"{len(caught)} of {len(mutants)}: {', '.join(caught) or 'none'}",
+                      caught=f"{len(caught)} of {len(mutants)}: {'; '.join(caught) or 'none'}",
                       not_caught=missed)  # fmt: skip
 
 
@@ -307,6 +307,8 @@ def first_difference(wanted: Any, got: Any) -> str:
         for path, value in diff.added.items():
             return f"{path}: {value!r:.60} was not wanted"
     if isinstance(wanted, list | tuple) and isinstance(got, list | tuple):
+        if len(wanted) < 2 and len(got) < 2:
+            return ""
         for number, (want, have) in enumerate(zip(wanted, got, strict=False), start=1):
             if not same(want, have):
                 return f"place {number}: {_brief(want)} wanted, {_brief(have)} came back"
@@ -321,8 +323,10 @@ def shown(value: Any) -> list[str]:
     """A value as lines to show: a list with one line an item, a table as it prints."""
     if isinstance(value, str):
         lines = value.splitlines() or ["''"]
-    elif isinstance(value, list | tuple) and any(isinstance(item, Event | str) for item in value):
-        streams = {item.aggregate_id for item in value if isinstance(item, Event)}
+    elif isinstance(value, list | tuple) and any(
+        isinstance(item, Event | str | tuple | dict) for item in value
+    ):
+        streams = {e.aggregate_id for e in value if isinstance(e, Event) and e.aggregate_id}
         lines = [_line(item, with_stream=len(streams) > 1) for item in value]
     elif isinstance(value, pd.DataFrame | pd.Series):
         lines = value.head(ROWS).to_string().splitlines()
@@ -340,7 +344,7 @@ def shown(value: Any) -> list[str]:
 def _line(value: Any, with_stream: bool = False) -> str:
     if isinstance(value, Event):
         number = f"{value.sequence_number} " if value.sequence_number else ""
-        if with_stream:
+        if with_stream and value.aggregate_id:
             number = f"{value.aggregate_id} {number}"
         data = " ".join(f"{key}={_plain(item)}" for key, item in value.event_data.items())
         return f"{number}{value.event_type} {data}".rstrip()
