@@ -185,6 +185,35 @@ def test_pause_and_resume(opened: Opened) -> None:
     assert shown.rows() == in_words(Lag(script=script, projects=12), 35)
 
 
+def test_stalled_is_not_slow(opened: Opened) -> None:
+    """Events wait in both; in one of them more capacity would help, and nothing in the other."""
+    for options, second, state, why in (
+        ({"projects": 2}, 20, "… slow", "in 8.7 / s, out 2.0 / s"),
+        ({"script": [(14, "pause")]}, 20, "■ stalled", "the checkpoint does not move: paused"),
+        ({"script": [(14, "crash")]}, 20, "■ stalled", "the process is gone"),
+        ({"projects": 12, "script": [(14, "pause"), (18, "resume")]}, 20, "↗ catching up", "out"),
+        ({"projects": 12}, 8, "✓ caught up", "every event"),
+    ):
+        made = Lag(guide="off", at=second, **options)
+        shown = opened(made)
+        label = shown.root.locator(".lg-state")
+        expect(label).to_have_text(state)
+        expect(shown.status).to_contain_text(why)
+        assert made.state == state[2:]
+        shown.slider.focus()
+        shown.keys("ArrowLeft", "ArrowRight")
+        shown.hears(f"second {second}: {state[2:]}, ")
+
+
+def test_nothing_overlaps_in_the_chart(opened: Opened) -> None:
+    for second in (0, 1, 9, 45):
+        shown = opened(guide="off", at=second)
+        boxes = [shown.root.locator(".lg-label").nth(n).bounding_box() for n in (0, 1)]
+        assert boxes[0]
+        assert boxes[1]
+        assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] + 8, second
+
+
 def test_crash_and_restart_with_each_handler(opened: Opened) -> None:
     shown = opened(at=20, guide="off")
     shown.press("crash")

@@ -515,7 +515,8 @@ function view(clock, el) {
     out.push(draw("line", { x1: nx, x2: nx, y1: high, y2: low, class: "lg-now" }));
     const tight = y(now.checkpoint) - y(now.head) < 34 * big;
     const lower = Math.min(low - 2, y(now.checkpoint) + (tight ? 16 * big : 5));
-    out.push(text(nx + 12, Math.max(high + 6, y(now.head) - (tight ? 4 : 0)), `write head ${now.head}`, { class: "lg-label lg-halo" }),
+    const upper = Math.max(high + 6, Math.min(y(now.head) - (tight ? 4 : 0), lower - 17 * big));
+    out.push(text(nx + 12, upper, `write head ${now.head}`, { class: "lg-label lg-halo" }),
       text(nx + 12, lower, `checkpoint ${now.checkpoint}`, { class: "lg-label lg-halo" }));
     if (now.events) {
       const from = x(written[now.checkpoint + 1] / 1000);
