@@ -161,6 +161,14 @@ def test_what_the_engine_refuses_on_a_table_with_triggers(
             things.execute(statement)
 
 
+def test_a_table_that_is_replaced_leaves_no_trace(things: duckdb.DuckDBPyConnection) -> None:
+    """The other limit that the docstring names."""
+    insert(things, 1)
+    capture = TriggerCapture(things, ["things"])
+    things.execute("create or replace table things as select 2 as id, 0 as x")
+    assert capture.changes() == []
+
+
 def test_a_table_without_a_key_is_refused() -> None:
     with duckdb.connect() as db:
         db.execute("create table t (id int)")
@@ -284,6 +292,26 @@ def test_events_have_the_times_of_the_story(told: Story) -> None:
     assert [event.occurred_at for event in told.store.read_all()] == times
     seconds = [change["ts_ms"] / 1000 for change in told.capture.changes()]
     assert seconds == [step.time.timestamp() for step in STEPS]
+
+
+def test_the_audit_line_and_the_change_are_one_transaction(monkeypatch: Any) -> None:
+    """A change that fails takes its line of the audit table with it."""
+    broken = replace(STEPS[4], set={"price": "no number"})
+    monkeypatch.setattr(story, "STEPS", (*STEPS[:4], broken))
+    kept: list[duckdb.DuckDBPyConnection] = []
+    connect = duckdb.connect
+
+    def noted(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+        kept.append(connect(*arguments, **options))  # the first one is the story's
+        return kept[-1]
+
+    monkeypatch.setattr(story.duckdb, "connect", noted)
+    with pytest.raises(duckdb.ConversionException):
+        Story()
+    kept[0].rollback()
+    assert kept[0].execute("select count(*) from audit").fetchone() == (0,)
+    for each in kept:
+        each.close()
 
 
 def test_a_way_that_is_none(told: Story) -> None:

@@ -154,9 +154,11 @@ class Story:
         self.clock = LessonClock(f"{DAY}T09:00:00Z")
         self.store = EventStore(clock=self.clock)
         for step in STEPS:
-            self._audit(step)
             self.db.execute(f"set variable now = {int(step.time.timestamp() * 1000)}")
+            self.db.begin()
+            self._audit(step)
             self.db.execute(*step.statement())
+            self.db.commit()
             self._append(step)
 
     def _audit(self, step: Step) -> None:

@@ -31,6 +31,7 @@ class TriggerCapture:
     `source` and `ts_ms`, as Debezium has them. `now` is the SQL of the time in milliseconds. A
     table needs a primary key, which finds the old row of a new one. An UPDATE of the key itself
     looks like a deletion and an insertion; one that swaps the keys of two rows hides the swap.
+    Triggers see rows, not tables: DROP TABLE and CREATE OR REPLACE TABLE leave no trace.
     """
 
     def __init__(
