@@ -44,8 +44,7 @@ _WAITING = "select * replace (event_id::uuid as event_id) from esnb.inbox "
 
 # Without these the engine reads a whole table to find the rows of more than 50 keys in it.
 _SETTINGS = """
-set dynamic_or_filter_threshold = 20000;
-set index_scan_max_count = 20000;
+set global dynamic_or_filter_threshold = 2048;
 """
 
 # The engine's words for a file that cannot be opened although nothing in it is damaged.

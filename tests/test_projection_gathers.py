@@ -87,6 +87,35 @@ def test_all_ways_agree(kind: type[Projection], limit: int | None) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_few_and_many_events_in_turn(kind: type[Projection], monkeypatch: Any) -> None:
+    """Few are gathered in views, many in tables, in the store: on the same read database."""
+    monkeypatch.setattr("esnb.batches.FEW", 4)
+    store = log([*range(16), "sixteen", *range(17, 40)])
+    projector = Projector(store, kind)
+    with monkeypatch.context() as patch:
+        patch.setattr("esnb.batches.Batch.halves", None)  # whose use would hide that a way fails
+        for limit in (3, 9, 1, 2):
+            projector.catch_up(limit)
+            assert rows(projector) == by_hand(store.as_of(projector.position))
+    with pytest.raises(ProjectionError, match="position 17") as caught:
+        projector.catch_up()
+    assert "sixteen" in str(caught.value)
+    assert projector.position == 16
+    projector.park(17)
+    projector.skip(18)
+    for limit in (9, 4, None):
+        projector.catch_up(limit)
+    counted = set(range(40)) - {16, 17}
+    wanted = [(f"a{k}", sum(n for n in counted if n % 3 == k)) for k in range(3)]
+    assert rows(projector) == wanted
+    assert projector.verify()
+    with monkeypatch.context() as patch:
+        patch.setattr("esnb.batches.Batch.halves", None)
+        projector.rebuild()
+    assert rows(projector) == wanted
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_past(kind: type[Projection]) -> None:
     store = log(list(range(20)))
     past: Callable[[Any], Any] = store.as_of

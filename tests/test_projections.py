@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import duckdb
@@ -371,6 +372,45 @@ def test_a_re_delivered_event_is_harmless_after_a_restart(tmp_path, kind):
         assert projector.deliver(events) == 3
         assert found(projector) == wanted(events)
         assert projector.sql("select count(*) from esnb.inbox").fetchall() == [(0,)]
+
+
+@BOTH
+def test_processed_event_ids_make_a_re_delivered_event_harmless(tmp_path, kind):
+    """The promise by ids: whichever way an event with a known id comes again, it counts once.
+
+    By catch-up and by delivery, in the same batch, in a later one, after a restart, after a
+    rebuild; also in a stream that holds the id already, where the store keeps it out of the log.
+    """
+    path = tmp_path / "read.duckdb"
+    with log_of(some(6)) as store:
+        events = list(store.read_all())
+        ids = [event.event_id for event in events]
+
+        def check(projector: Projector, count: int) -> None:
+            done = [e for e in store.read_all() if e.event_id in ids[:count]]
+            assert found(projector) == wanted(done)
+
+        projector = Projector(store, kind, path)
+        assert projector.catch_up(limit=2) == 2
+        assert projector.deliver([events[1], events[2], events[2], events[0]]) == 1
+        check(projector, 3)
+        assert projector.deliver([events[4], events[4]]) == 0  # too early, and twice
+        assert projector.deliver([events[4], events[0]]) == 0  # and in a later batch
+        projector.close()
+        projector = Projector(store, kind, path)
+        assert projector.deliver(events[:3]) == 0  # after a restart
+        check(projector, 3)
+        assert projector.deliver([events[3], events[4]]) == 2
+        check(projector, 5)
+        assert projector.catch_up() == 1
+        projector.rebuild()
+        assert projector.deliver(reversed(events)) == 0
+        again = new_event("Added", n=1, text="text 1", event_id=ids[0])
+        again = replace(again, occurred_at=events[0].occurred_at)
+        assert store.append(events[0].aggregate_id, [again], expected_version=ANY).duplicate
+        assert projector.catch_up() == 0
+        check(projector, 6)
+        assert len(set(ids)) == 6 == store.position
 
 
 def test_catch_up_rebuild_and_delivery_mix():
@@ -794,6 +834,51 @@ def more(store: EventStore, count: int) -> None:
     for name, n, text in some(count, start=store.position + 1):
         event = new_event("Added", n=n, text=text)
         store.append(name, [event], expected_version=ANY, aggregate_type="T")
+
+
+def test_what_damage_does_to_side_effects_is_said(tmp_path, outbox):
+    """Where they were is in the damaged file: they go on at the end of the log, and it says so."""
+    path = tmp_path / "read.duckdb"
+    with log_of([]) as store:
+        projector = Projector(store, Mailing, path)
+        more(store, 3)
+        projector.catch_up()
+        more(store, 2)  # nobody is written to before the damage
+        projector.close()
+        damage(path, "header")
+        projector = Projector(store, Mailing, path)
+        assert "Side effects go on with position 6; those of earlier events" in projector.notice
+        more(store, 1)
+        projector.catch_up()
+        assert outbox == [1, 2, 3, 6]
+        projector.close()
+        damage(path, "header")
+        plain = Totals
+        plain_path = tmp_path / "plain.duckdb"
+        Projector(store, plain, plain_path).close()
+        damage(plain_path, "header")
+        assert "Side effects" not in Projector(store, plain, plain_path).notice
+
+
+def test_damage_that_shows_while_the_projector_runs_loses_no_side_effect(outbox):
+    with log_of([]) as store:
+        projector = Projector(store, Mailing)
+        more(store, 2)
+        projector.catch_up()
+        more(store, 2)
+
+        def damaged(*_: object) -> None:
+            raise duckdb.IOException("Corrupt database file: computed checksum 1")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("esnb.batches.Batch.into", damaged)
+            with pytest.raises(StoreCorruptError):
+                projector.catch_up()
+        projector.rebuild()
+        assert "damaged" in projector.notice
+        assert "Side effects" not in projector.notice
+        projector.catch_up()
+        assert outbox == [1, 2, 3, 4]
 
 
 def test_reactions_happen_once_for_new_events_and_never_for_old_ones(tmp_path, outbox):
