@@ -734,6 +734,47 @@ def test_projector_fits_and_is_large(opened: Opened) -> None:
         assert min(box["width"], box["height"]) >= 44
 
 
+def test_seven_types_differ_in_greyscale(opened: Opened, store: EventStore) -> None:
+    drawn = """marks => marks.map(m => [m.querySelector('text').textContent,
+        m.querySelector('polygon')?.getAttribute('points') ?? 'circle'])"""
+    shown = opened(at=10)
+    marks = shown.root.locator(".tt-mark").evaluate_all(drawn)
+    names = [e.event_type for e in TimeTravel(store, "order-17", fold=Tally).history.events]
+    by_type = {name: tuple(mark) for name, mark in zip(names, marks, strict=True)}
+    assert len(by_type) == 7
+    assert len({code for code, _ in by_type.values()}) == 7
+    assert len({shape for _, shape in by_type.values()}) == 7
+    with EventStore(clock=LessonClock()) as other:  # names that the grammar does not know
+        kinds = ("Opened", "Operated", "Ordered", "Offered", "Owned", "Ousted", "Oiled")
+        events = [new_event(kind, n=1) for kind in kinds]
+        other.append("t", events, expected_version=0, aggregate_type="TALLY")
+        marks = opened(TimeTravel(other, "t", fold=Tally)).root.locator(".tt-mark")
+        for k in (0, 1):
+            assert len({mark[k] for mark in marks.evaluate_all(drawn)}) == 7
+
+
+def test_play_as_recorded_caps_the_gaps(opened: Opened) -> None:
+    shown = opened(at=5)  # two hours to the payment, two days to what was shipped
+    for _ in range(4):
+        shown.button("speed").click()
+    expect(shown.button("speed")).to_have_text("speed as recorded, gaps up to 1 s")
+    shown.page.evaluate("""() => {
+        window.begin = performance.now()
+        window.seen = []
+        const range = document.querySelector('.tt-range')
+        setInterval(() => seen.at(-1)?.[0] !== range.value
+            && seen.push([range.value, performance.now() - begin]), 10)
+    }""")
+    shown.slider.focus()
+    shown.keys("Space")
+    expect(shown.slider).to_have_value("6", timeout=3_000)
+    shown.keys("Space")
+    expect(shown.slider).to_have_value("7", timeout=3_000)
+    seen = dict(shown.page.evaluate("seen"))
+    assert 900 <= seen["6"] <= 3_000
+    assert seen["7"] - seen["6"] >= 900
+
+
 def test_targets_are_large_enough(opened: Opened) -> None:
     shown = opened(at=6)
     for button in shown.root.locator(

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbclient import NotebookClient
 
-from esnb import Aggregate, Event, EventStore, History, LessonClock, new_event, state_of
+from esnb import Aggregate, Event, EventStore, History, LessonClock, figures, new_event, state_of
 from esnb.clock import utc
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError
 from esnb.shop import Order, first_orders
@@ -312,6 +312,24 @@ def test_no_snapshots_where_a_load_uses_none(store: EventStore) -> None:
     assert tape.snapshots_of(store, Tally, "t") == ([], [])
     assert tape.snapshots_of(store, Snapped, "t") == ([4], [])
     assert tape.snapshots_of(store.as_of(store.position), Snapped, "t") == ([], [])
+
+
+NAMES = st.lists(
+    st.one_of(st.sampled_from([*figures.MARKS, "Opened", "Operated", "Oped"]), st.text(max_size=4)),
+    max_size=10, unique=True,
+)  # fmt: skip
+
+
+@given(NAMES)
+def test_event_types_differ_without_colour(names: list[str]) -> None:
+    drawn = tape.drawings(names)
+    assert [one["name"] for one in drawn] == names
+    assert len({one["code"] for one in drawn}) == len(names)
+    own = [one for one in drawn if one["name"] not in figures.MARKS]
+    assert len({one["points"] for one in own}) == len(own)
+    for name in set(names) & set(figures.MARKS):
+        one = next(one for one in drawn if one["name"] == name)
+        assert (one["code"], one["hue"]) == (figures.mark(name).code, figures.mark(name).hue)
 
 
 # -- what if -----------------------------------------------------------------------------------
@@ -652,6 +670,5 @@ def test_a_hundred_events_are_drawn_as_counts(store: EventStore) -> None:
     assert tt._data["what_if"] is None
 
 
-def test_the_simple_one_and_the_whole_store(store: EventStore) -> None:
+def test_the_simple_one(store: EventStore) -> None:
     assert repr(TimeTravel.simple(store, "order-1042", fold=Order)).startswith("<time slider")
-    assert repr(TimeTravel.store(store, as_of="2026-03-02T12:00:00Z")).startswith("<store slider")

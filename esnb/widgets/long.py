@@ -354,7 +354,7 @@ def payload(
         "id": aggregate_id,
         "n": len(histories[0]),
         "long": True,
-        "types": [tape.drawing(name) for name in headers.types.texts],
+        "types": tape.drawings(headers.types.texts),
         "lanes": headers.lanes()[0],
         "stops": [[number, text] for number, text in sorted(stops.items())],
         "refused": list(refused),

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain, combinations
 from typing import Any
 from uuid import UUID
 
@@ -275,17 +276,35 @@ def snapshots_of(
     return sorted(good - failing), sorted(bad)
 
 
-def drawing(event_type: str) -> dict[str, Any]:
-    """How an event type is drawn, from the course's one visual grammar."""
-    code, shape, hue = figures.mark(event_type)
-    return {
-        "name": event_type,
-        "code": code,
-        "points": parts._POLYGONS.get(shape),
-        "hue": hue,
-        "ink": "#ffffff" if hue == figures.BLUE else "#000000",
-        "y": parts._LETTERS.get(shape, 15.5),
-    }
+def drawings(event_types: Sequence[str]) -> list[dict[str, Any]]:
+    """How the event types of one view are drawn, from the course's one visual grammar.
+
+    No two have the same letters, and no two the same shape while there is one left: so they differ
+    without colour. Types of the grammar keep their mark; others give way.
+    """
+    codes: set[str] = set()
+    shapes: list[Any] = []
+    found = {}
+    for name in sorted(event_types, key=lambda name: name not in figures.MARKS):
+        code, shape, hue = figures.mark(name)
+        if name not in figures.MARKS and shape in shapes:
+            shape = min((*parts._POLYGONS, figures.CIRCLE), key=shapes.count)
+        if code in codes:
+            letters = [c for c in name.upper() if c.isalnum()]
+            other = (a + b for a, b in combinations(letters, 2))
+            numbers = (f"{a}{n}" for a in letters or "?" for n in range(10))
+            code = next((c for c in chain(other, numbers) if c not in codes), code)
+        codes.add(code)
+        shapes.append(shape)
+        found[name] = {
+            "name": name,
+            "code": code,
+            "points": parts._POLYGONS.get(shape),
+            "hue": hue,
+            "ink": "#ffffff" if hue == figures.BLUE else "#000000",
+            "y": parts._LETTERS.get(shape, 15.5),
+        }
+    return [found[name] for name in event_types]
 
 
 def lanes_of(
@@ -459,7 +478,7 @@ def payload(
         "id": aggregate_id,
         "n": len(events),
         "type": [types.number(event.event_type) for event in events],
-        "types": [drawing(name) for name in types.texts],
+        "types": drawings(types.texts),
         "lane": lane,
         "lanes": lane_names,
         "time": [_micros(event.occurred_at) for event in events],

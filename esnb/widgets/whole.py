@@ -53,7 +53,7 @@ class StoreTable(page.PageWidget, view="whole"):
         data: dict[str, Any] = {
             "kinds": places.kinds,
             "columns": places.columns,
-            "types": {name: tape.drawing(name) for name in places.types},
+            "types": {one["name"]: one for one in tape.drawings(places.types)},
             "answer": answer,
         }
         super().__init__(
