@@ -15,7 +15,7 @@ import pytest
 
 from esnb.exercises import Feedback, exercises, running
 from esnb.exercises.bank import FORMS, anchor
-from esnb.exercises.making import derive, tag_of, text_of
+from esnb.exercises.making import derive, index, tag_of, text_of
 from esnb.exercises.trial import GENERAL
 from tests.exercises.tables import right, tables, wrong
 
@@ -155,6 +155,11 @@ def test_exercises_are_derived_from_the_solutions() -> None:
         text = (NOTEBOOKS / "exercises" / f"{name}.ipynb").read_text(encoding="utf-8")
         wanted = text_of(derive(notebook("solutions", name), BANK))
         assert text == wanted, f"{name}: python run.py exercises"
+
+
+def test_the_page_of_the_exercises_is_derived() -> None:
+    page = (NOTEBOOKS / "exercises" / "README.md").read_text(encoding="utf-8")
+    assert page == index(BANK), "python run.py exercises"
 
 
 def test_anchor_is_written_as_jupyterlab_does() -> None:

@@ -14,12 +14,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from esnb.exercises.bank import Exercise, exercises
+from esnb.exercises.bank import Exercise, anchor, exercises
 
 TAGS = ("exercise", "answer", "check", "reasoning")
-WARNING = (
-    "<!-- Made by `python run.py exercises` from the notebook of the same name in solutions. -->"
-)
+WARNING = "<!-- Made by `python run.py exercises` from the notebooks in solutions. -->"
 
 Cell = dict[str, Any]
 
@@ -63,6 +61,27 @@ def _help_for(exercise: Exercise, beside: str) -> Cell:
     }  # fmt: skip
 
 
+def index(bank: dict[str, Exercise]) -> str:
+    """A page that lists all exercises, with links: what a reader of the folder sees first."""
+    lines = [
+        "# Exercises",
+        "",
+        "`check(...)` says *not yet*, *not quite* or *right*, and `hint(...)` helps in steps.",
+        "Open a notebook in JupyterLab, run its first cell, then fill in, run, and check.",
+        "",
+        WARNING,
+        "",
+        "| id | exercise | form | the idea |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {e.id} | [{e.title}]({e.notebook}.ipynb#{anchor(e.heading)}) | {e.form} "
+        f"| [{e.section}]({e.idea.address}) |"
+        for e in bank.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def text_of(notebook: dict[str, Any]) -> str:
     """A notebook as it is stored."""
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -80,6 +99,8 @@ def make(folder: Path) -> list[Path]:
         written.append(target)
     for old in {*(folder / "exercises").glob("*.ipynb")} - {*written}:
         old.unlink()
+    page = folder / "exercises" / "README.md"
+    page.write_text(index(exercises()), encoding="utf-8", newline="\n")
     return written
 
 
