@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import linecache
 import random
 import threading
 import time
@@ -38,6 +40,9 @@ def total(events):
 """
 
 
+_numbers = itertools.count()
+
+
 def paid(events: list[Event]) -> int:
     return sum(e.data["amount"] for e in events if e.type == "CreditAdded")
 
@@ -70,7 +75,9 @@ def exercise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def define(text: str, name: str = "total") -> Any:
     names: dict[str, Any] = {"kept": []}
-    exec(compile(text, "<cell>", "exec"), names)
+    file = f"<cell {next(_numbers)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    exec(compile(text, file, "exec"), names)
     return names[name]
 
 
@@ -133,6 +140,20 @@ def test_an_error_is_shown_with_its_line() -> None:
     assert said["error"][0].startswith("IndexError")
     assert said["your line"][0].startswith("line 3 of your cell")
     assert said["given"] == ("(nothing)",)
+
+
+def test_a_missing_name_asks_for_the_cells_above() -> None:
+    feedback = check(ID, define("def total(events):\n    return left(events)\n"))
+    assert feedback.mistake == "error"
+    assert "run the cells above" in feedback.message
+
+
+def test_generated_code_has_no_line() -> None:
+    text = "from dataclasses import dataclass\n@dataclass\nclass Sum:\n    a: int\n"
+    feedback = check(ID, define(text + "total = lambda events: Sum()\n"))
+    assert dict(feedback.details)["your line"] == (
+        "line 5 of your cell: total = lambda events: Sum()",
+    )
 
 
 @pytest.mark.parametrize(

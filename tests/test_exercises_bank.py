@@ -74,6 +74,11 @@ def tried(exercise: str, answer: str) -> Feedback:
     return feedback
 
 
+# Nothing is "just" so for somebody who is stuck.
+UNKIND = re.compile(
+    r"\b(just|simply|simple|obvious|obviously|trivial|easy|easily|of course|clearly)\b"
+)
+
 RIGHT = [(e, n) for e in BANK for n in range(len(right(e)))]
 WRONG = [(e, name) for e in BANK for name in wrong(e)]
 
@@ -118,6 +123,9 @@ def test_exercise_is_complete(exercise: str) -> None:
     assert not set(entry.mistakes.values()) & set(GENERAL.values())
     for text in (*entry.hints[:2], entry.right, *entry.mistakes.values()):
         assert text[-1] in ".?!`", text
+        assert not UNKIND.search(text), text
+        longest = max(len(sentence.split()) for sentence in re.split(r"[.?!:;] ", text))
+        assert longest <= 26, text
     ast.parse(entry.stub)
 
 

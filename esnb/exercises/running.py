@@ -139,11 +139,10 @@ def is_theirs(file: str) -> bool:
 def place_of(error: BaseException) -> tuple[int, str] | None:
     """Number and text of the learner's line that the error passed through last."""
     theirs = [
-        (frame.f_code.co_filename, line)
+        (line, text)
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if is_theirs(frame.f_code.co_filename)
+        # Code without a text was generated, such as the methods of a dataclass.
+        if is_theirs(file := frame.f_code.co_filename)
+        and (text := linecache.getline(file, line).strip())
     ]
-    if not theirs:
-        return None
-    file, line = theirs[-1]
-    return line, linecache.getline(file, line).strip()
+    return theirs[-1] if theirs else None

@@ -140,6 +140,8 @@ class Trial:
         place = place_of(error)
         if place:
             rows["your_line"] = f"line {place[0]} of your cell: {place[1]}"
+        if isinstance(error, NameError):
+            rows.setdefault("note", "Have you run the cells above it, from the first one on?")
         self.fail("error", error=f"{type(error).__name__}: {error}", **rows)
 
     def compare(
