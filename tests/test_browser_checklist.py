@@ -183,3 +183,15 @@ def test_lab_keys_stay_here_and_answers_reach_python(lab: Lab) -> None:
     expect(one.verdict.locator("h3")).to_have_text("Event sourcing, but not yet")
     for _ in lab.themes():
         one.check_contrast(4.5)
+
+
+def test_lab_saved_and_reopened(lab: Lab) -> None:
+    """A reader who trusts nothing and runs nothing sees the questions, answers and grounds."""
+    lab.run("from esnb.widgets import Checklist", "Checklist({'why': 'yes', 'team': 'no'})")
+    lab.reopen_elsewhere(lab.save())
+    shown = " ".join(lab.outputs())
+    for item in ITEMS.values():
+        assert item.text in shown
+    assert ITEMS["why"].yes.why in shown
+    assert "Not decided" in shown
+    assert lab.page.locator(".jp-OutputArea-output tr").count() == 1 + len(ITEMS)

@@ -1,5 +1,12 @@
 """Change data capture from PostgreSQL's own log, by logical decoding. Needs the extra `postgres`.
 
+    capture = SlotCapture(psycopg.connect("dbname=shop", autocommit=True))
+    capture.start(["orders"])  # once
+    while changes := capture.changes():
+        work_on(changes)  # after a crash it gets them again: they must not count twice
+        capture.confirm(changes[-1])
+    capture.drop()  # in the end
+
 The server's built-in output plugin `pgoutput` is read through SQL functions, so an ordinary
 connection of psycopg will do, and nothing is installed in the server. The format is that of
 "Logical Replication Message Formats" in PostgreSQL's documentation, protocol version 1.
@@ -68,7 +75,11 @@ class SlotCapture:
             raise
 
     def changes(self) -> list[dict[str, Any]]:
-        """The envelopes of what was committed and not confirmed yet, in order of commit."""
+        """The envelopes of all that was committed and is not confirmed yet, in order of commit.
+
+        Whole numbers, floats, booleans and JSON come as such; values of other types as PostgreSQL
+        writes them, such as "2.50" and "2026-03-02 09:00:00".
+        """
         rows = self._connection.execute(
             "select lsn::text, data from pg_logical_slot_peek_binary_changes("
             "%s, null, null, 'proto_version', '1', 'publication_names', %s)",
@@ -78,7 +89,10 @@ class SlotCapture:
         return list(decode(((lsn, bytes(data)) for lsn, data in rows), database))
 
     def confirm(self, change: dict[str, Any]) -> None:
-        """Say that everything up to the end of this change's transaction has been processed."""
+        """Say that everything up to the end of this change's transaction has been processed.
+
+        A transaction is confirmed as a whole: work on its last change before you confirm one of it.
+        """
         self._connection.execute(
             "select pg_replication_slot_advance(%s, %s)", [self.name, change["source"]["commit"]]
         )
