@@ -136,12 +136,12 @@ class Follower(ABC):
             )
         return event
 
-    def _cannot_process(self, event: Event, error: Exception) -> ProjectionError:
+    def _cannot_process(self, event: Event, error: Exception, position: int) -> ProjectionError:
         return ProjectionError(
             f"{self.projection.__name__} cannot process the event at position {event.position}: "
             f"{event.event_type} {event.event_id} of {event.aggregate_id!r}: "
             f"{type(error).__name__}: {_first_line(error)}. Everything before it is in the read "
-            f"model, which stands at position {self.position}. Mend the projection and "
+            f"model, which stands at position {position}. Mend the projection and "
             f"rebuild(), or decide to skip({event.position}) or park({event.position}).",
             event,
         )

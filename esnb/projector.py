@@ -260,7 +260,8 @@ class Projector(Follower):
                 for half in events.halves():
                     self._run(build, half, save)
                 return
-            raise self._cannot_process(next(iter(events.read())), error) from error
+            event = next(iter(events.read()))
+            raise self._cannot_process(event, error, self._position) from error
 
     def _desk(self, build: int, few: bool) -> duckdb.DuckDBPyConnection:
         """A cursor to work on. Few events share one: making it costs a good part of their time."""

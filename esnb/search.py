@@ -12,27 +12,28 @@ import os
 import shutil
 import struct
 import threading
-import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
+import pandas as pd
 import tantivy
 
+from esnb.batches import inbox_row
 from esnb.errors import (
     InvalidEventError,
-    LagTimeoutError,
     ProjectionError,
     QueryError,
     StaleProjectionError,
     StoreCorruptError,
 )
 from esnb.events import Event, Json, dump_json, load_json
-from esnb.projections import Lag
-from esnb.reading import Reader
+from esnb.following import Follower
+from esnb.reading import Reader, event_from_row
 
 BATCH = 50_000  # events between two commits of the index
 TYPO_FROM = 4  # letters: one letter off in a shorter word gives another word
@@ -67,7 +68,7 @@ class SearchProjection:
         raise NotImplementedError
 
 
-class SearchProjector:
+class SearchProjector(Follower):
     """Keeps documents up to date: `SearchProjector(store, OrderDocuments)`; compare `Projector`.
 
     The index lives in memory, or in the folder `database`, which only this class may use. One that
@@ -98,7 +99,7 @@ class SearchProjector:
             if self._place is None or not self._place.exists():
                 raise
             self._start_over("its files are damaged")
-        if self.position > store.position or not self._same_log():
+        if self.position > store.position or not self._same_log(self._mark["event_id"]):
             self._start_over("it was built from another log, or from more events than there are")
 
     @property
@@ -107,24 +108,19 @@ class SearchProjector:
         position: int = self._mark["position"]
         return position
 
-    def lag(self) -> Lag:
-        """How far the documents are behind the log, in events and in seconds."""
-        waiting, _ = self.store.next_batch(self.position, 2**62)
-        oldest = next(self.store.read_all(self.position, 1, upcast=False), None)
-        if oldest is None or oldest.recorded_at is None:
-            return Lag(0, 0.0)
-        seconds = (self.store.clock.now() - oldest.recorded_at).total_seconds()
-        return Lag(waiting, max(0.0, seconds))
+    def parked(self) -> pd.DataFrame:
+        """The events left out: position, event_id, event_type, reason."""
+        rows = self._mark.get("parked", [])
+        return pd.DataFrame(rows, columns=["position", "event_id", "event_type", "reason"])
 
-    def wait_for(self, position: int, timeout: float = 5.0) -> None:
-        """Catch up until the documents contain this position: the token that `append` returned."""
-        deadline = time.monotonic() + timeout
-        while self.position < position:
-            if not self.catch_up() or time.monotonic() > deadline:
-                raise LagTimeoutError(
-                    f"{self.projection.__name__} is at position {self.position}, and the log ends "
-                    f"at {self.store.position}: {position} is not in it. Is it another log's?"
-                )
+    def bookmarks(self) -> dict[str, int]:
+        """How far each source of a transport has been read, as `deliver` was told."""
+        return dict(self._mark.get("bookmarks", {}))
+
+    def inbox(self) -> list[Event]:
+        """The delivered events that wait for those before them, by position."""
+        with self._translated():
+            return [e for e in _inbox(self._index) if (e.position or 0) > self.position]
 
     # -- asking ----------------------------------------------------------------------------
 
@@ -212,16 +208,11 @@ class SearchProjector:
         """Process the events that came since the last call, at most `limit`; returns how many.
 
         An event that cannot be processed raises `ProjectionError`; everything before it is in the
-        documents, nothing after it. Mend the projection, then `rebuild`.
+        documents, nothing after it. `skip` or `park` it, or mend the projection and rebuild.
         """
         with self._lock:
             self._follow()
-            if self._mark["version"] != self.projection.version:
-                raise StaleProjectionError(
-                    f"The documents were made by version {self._mark['version']} of "
-                    f"{self.projection.__name__}, the code has version {self.projection.version}. "
-                    f"They can still be searched; rebuild() makes the new ones."
-                )
+            self._check_version()
             done = 0
             while limit is None or done < limit:
                 size = BATCH if limit is None else min(BATCH, limit - done)
@@ -234,15 +225,45 @@ class SearchProjector:
                 done += count
             return done
 
-    def rebuild(self) -> int:
+    def deliver(self, events: Iterable[Event], bookmarks: Mapping[str, int] | None = None) -> int:
+        """Process events that a transport brought: late, twice, or in another order.
+
+        As `Projector.deliver` does it: what is known already is dropped, and what comes too early
+        waits in an inbox, in the index. Documents, position, inbox and `bookmarks` are one commit.
+        """
+        with self._lock:
+            self._follow()
+            self._check_version()
+            brought = [self._of_this_log(event) for event in events]
+            taken = self.store.as_stored(brought, self.position)
+
+            def work(writer: tantivy.IndexWriter, mark: Json) -> int:
+                waiting = {event.position or 0: event for event in _inbox(self._index)}
+                new = {e.position or 0: e for e in taken if (e.position or 0) > mark["position"]}
+                new = {position: e for position, e in new.items() if position not in waiting}
+                if bookmarks:
+                    mark = {**mark, "bookmarks": {**mark.get("bookmarks", {}), **bookmarks}}
+                every, ready = {**waiting, **new}, list[Event]()
+                while event := every.get(mark["position"] + 1 + len(ready)):
+                    ready.append(event)
+                return self._fold(self._index, writer, mark, ready, (waiting, new))
+
+            try:
+                return self._write(self._index, self._mark, work)
+            finally:
+                self._read_mark()
+
+    def rebuild(self, *, parked_too: bool = False) -> int:
         """Make all documents again, beside the old ones, then swap; returns the events processed.
 
-        Until the swap `search` answers from the old ones. If an event fails, they stay.
+        Until the swap `search` answers from the old ones. If an event fails, they stay. Events left
+        out stay out, unless `parked_too`.
         """
         with self._lock:
             place = None if self._root is None else self._root / uuid4().hex
             index, done = _open(place, self.projection), 0
-            mark = self._fresh()
+            kept = ("bookmarks",) if parked_too else ("bookmarks", "parked")
+            mark = {**self._fresh(), **{key: self._mark[key] for key in kept if key in self._mark}}
             try:
                 while count := self._step(index, mark, BATCH):
                     mark, done = _mark(index) or mark, done + count
@@ -263,6 +284,7 @@ class SearchProjector:
         """Compare the documents with those made afresh from the log."""
         with self._lock:
             twin = SearchProjector(self.store.as_of(self.position), self.projection)
+            twin._mark["parked"] = self._mark.get("parked", [])
             twin.catch_up()
             return list(self.documents()) == list(twin.documents())
 
@@ -276,12 +298,23 @@ class SearchProjector:
         """Fold the next events into their documents, and commit these with the position."""
         if self.store.next_batch(mark["position"], 1)[0] == 0:
             return 0
+
+        def work(writer: tantivy.IndexWriter, now: Json) -> int:
+            events = self.store.read_all(now["position"], size, upcast=False)
+            return self._fold(index, writer, now, events)
+
+        return self._write(index, mark, work)
+
+    def _write(
+        self, index: tantivy.Index, mark: Json, work: Callable[[tantivy.IndexWriter, Json], int]
+    ) -> int:
+        """Do something as the only writer, with the checkpoint as it then stands."""
         with self._translated():
             writer = index.writer(_HEAP, 1)
             try:
                 # Whoever wrote before this writer may have moved the position.
                 index.reload()
-                return self._fold(index, writer, _mark(index) or mark, size)
+                return work(writer, _mark(index) or mark)
             except BaseException:
                 writer.rollback()
                 raise
@@ -290,45 +323,87 @@ class SearchProjector:
                 index.reload()
 
     def _fold(
-        self, index: tantivy.Index, writer: tantivy.IndexWriter, mark: Json, size: int
-    ) -> int:
+        self, index: tantivy.Index, writer: tantivy.IndexWriter, mark: Json,
+        events: Iterable[Event], inbox: tuple[dict[int, Event], dict[int, Event]] | None = None,
+    ) -> int:  # fmt: skip
+        """Fold events into their documents; `inbox` is what waits there, and what is to wait."""
         searcher = index.searcher()
         changed: dict[str, str] = {}  # as text: an apply() that fails half-way has changed nothing
         failed: ProjectionError | None = None
+        left_out = {position for position, *_ in mark.get("parked", [])}
         count = 0
         steps = self.store.upcasters
-        for stored in self.store.read_all(mark["position"], size, upcast=False):
+        for stored in events:
             id_ = stored.aggregate_id or ""
             try:
                 text = known = changed.get(id_) or _find(index, searcher, "id", id_) or "{}"
-                for event in steps(stored):  # all parts of it, or none
+                parts = [] if stored.position in left_out else steps(stored)
+                for event in parts:  # all parts of it, or none
                     after = self._instance.apply(load_json(text), event)
                     text = text if after is None else dump_json(after, f"document of {id_!r}")
                 if text is not known:
                     changed[id_] = text
             except Exception as error:
-                failed = _failure(self.projection, stored, error)
+                failed = self._cannot_process(stored, error, mark["position"])
                 break
             mark = {**mark, "position": stored.position, "event_id": str(stored.event_id)}
             count += 1
-        if count:
-            writer.delete_documents_by_term("kind", "mark")
-            writer.add_document(_document(index, "mark", "", dump_json(mark, "mark"), {}))
+        if count or inbox is not None:
+            waiting, new = inbox or ({}, {})
+            for position in waiting:
+                if position <= mark["position"]:
+                    writer.delete_documents_by_term("id", _place_of(position))
+            for position, event in new.items():
+                if position > mark["position"]:
+                    row = orjson.dumps(inbox_row(event)).decode()
+                    writer.add_document(_document(index, "inbox", _place_of(position), row, {}))
             for id_, text in changed.items():
                 source = load_json(text)
                 fields = {field: _text(source.get(field)) for field in mark["fields"]}
                 writer.delete_documents_by_term("id", id_)
                 writer.add_document(_document(index, "document", id_, text, fields))
-            writer.commit()
+            self._commit(index, writer, mark)
         if failed is not None:
             raise failed
         return count
+
+    def _commit(self, index: tantivy.Index, writer: tantivy.IndexWriter, mark: Json) -> None:
+        writer.delete_documents_by_term("kind", "mark")
+        writer.add_document(_document(index, "mark", "", dump_json(mark, "mark"), {}))
+        writer.commit()
+
+    def _leave_out(self, event: Event, reason: str) -> None:
+        def work(writer: tantivy.IndexWriter, mark: Json) -> int:
+            row = [event.position, str(event.event_id), event.event_type, reason]
+            now = {"position": event.position, "event_id": str(event.event_id)}
+            if mark["position"] + 1 == event.position or mark["position"] == self.position:
+                parked = [*mark.get("parked", []), row]
+                self._commit(index, writer, {**mark, **now, "parked": parked})
+            return 1
+
+        index = self._index
+        self._write(index, self._mark, work)
+        self._read_mark()
+
+    def _check_version(self) -> None:
+        if self._mark["version"] != self.projection.version:
+            raise StaleProjectionError(
+                f"The documents were made by version {self._mark['version']} of "
+                f"{self.projection.__name__}, the code has version {self.projection.version}. "
+                f"They can still be searched; rebuild() makes the new ones."
+            )
+
+    def _refresh(self) -> None:
+        self._follow()
+        self._index.reload()
+        self._read_mark()
 
     def _fresh(self) -> Json:
         """What the checkpoint says of an empty index: also with which fields it was built."""
         declared = self.projection
         return {
             "position": 0, "event_id": None, "version": declared.version, "fields": declared.fields,
+            "parked": [], "bookmarks": {},
         }  # fmt: skip
 
     def _read_mark(self) -> None:
@@ -340,12 +415,6 @@ class SearchProjector:
         if place != self._place:
             self._place, self._index = place, _open(place, self.projection)
             self._read_mark()
-
-    def _same_log(self) -> bool:
-        if self.position == 0:
-            return True
-        event = next(self.store.read_all(self.position - 1, 1, upcast=False), None)
-        return event is not None and str(event.event_id) == self._mark["event_id"]
 
     def _current(self) -> Path | None:
         """The folder of the index in use; a new one if there is none."""
@@ -455,13 +524,19 @@ def _find(index: tantivy.Index, searcher: tantivy.Searcher, field: str, value: s
     return None
 
 
-def _failure(projection: type[SearchProjection], event: Event, error: Exception) -> ProjectionError:
-    return ProjectionError(
-        f"{projection.__name__} cannot process the event at position {event.position}: "
-        f"{event.event_type} {event.event_id} of {event.aggregate_id!r}: {type(error).__name__}: "
-        f"{error}. Everything before it is in the documents. Mend the projection and rebuild().",
-        event,
-    )
+def _place_of(position: int) -> str:
+    """The id of an event in the inbox: no aggregate can have one like it."""
+    return f"\0inbox/{position}"
+
+
+def _inbox(index: tantivy.Index) -> list[Event]:
+    searcher = index.searcher()
+    query = tantivy.Query.term_query(index.schema, "kind", "inbox", index_option="basic")
+    hits = searcher.search(query, max(1, searcher.num_docs)).hits
+    rows = [orjson.loads(searcher.doc(address)["source"][0]) for _, address in hits]
+    for row in rows:
+        row[1], row[9:] = UUID(row[1]), map(datetime.fromisoformat, row[9:])
+    return [event_from_row(tuple(row)) for row in sorted(rows, key=lambda row: row[0])]
 
 
 def _text(value: object) -> str:

@@ -384,11 +384,122 @@ def test_a_failing_event_is_named_and_what_came_before_is_kept(small: EventStore
     assert list(projector.documents()) == oracle_documents(small.as_of(3))
 
 
+class Poisoned(OrderSearch):
+    """Cannot read the event at position 4; `mended` says when it can."""
+
+    mended: ClassVar[bool] = False
+
+    def apply(self, document: Any, event: Any) -> Any:
+        if event.position == 4 and not self.mended:
+            raise ValueError("poison")
+        return super().apply(document, event)
+
+
+def without(store: EventStore, *positions: int) -> list[dict[str, Any]]:
+    """The documents of the log without some events."""
+    projector = SearchProjector(store, OrderSearch)
+    projector._mark["parked"] = [[position, "", "", ""] for position in positions]
+    projector.catch_up()
+    return list(projector.documents())
+
+
+@pytest.mark.parametrize("way", ["catch_up", "deliver"])
+def test_a_poisoned_document_is_parked_or_skipped(
+    small: EventStore, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    events = list(small.read_all())
+    projector = SearchProjector(small, Poisoned, tmp_path / "i")
+
+    def run(projector: SearchProjector) -> int:
+        return projector.catch_up() if way == "catch_up" else projector.deliver(events)
+
+    for _ in range(2):
+        with pytest.raises(ProjectionError, match=r"position 4.*at position 3.*park\(4\)"):
+            run(projector)
+        assert list(projector.documents()) == oracle_documents(small.as_of(3))
+    for wrong in (3, 5, 99):
+        with pytest.raises(InvalidEventError, match=f"position 4, not {wrong}"):
+            projector.skip(wrong)
+    projector.park(4, "mend me")
+    projector = SearchProjector(small, Poisoned, tmp_path / "i")  # also after a restart
+    assert run(projector) == 4
+    assert projector.parked()["position"].tolist() == [4]
+    assert projector.parked()["reason"].tolist() == ["parked: mend me"]
+    wanted = without(small, 4)
+    assert list(projector.documents()) == wanted != oracle_documents(small)
+    assert projector.verify()
+    projector.rebuild()
+    assert list(projector.documents()) == wanted
+    with pytest.raises(ProjectionError):
+        projector.rebuild(parked_too=True)
+    assert projector.parked()["position"].tolist() == [4]
+    monkeypatch.setattr(Poisoned, "mended", True)
+    projector.rebuild(parked_too=True)
+    assert list(projector.documents()) == oracle_documents(small)
+    assert projector.parked().empty
+    with pytest.raises(InvalidEventError, match=r"\(none\)"):
+        projector.skip(9)
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_any_delivery_with_duplicates_gives_the_fold_once_all_arrived(data: st.DataObject) -> None:
+    store = EventStore(clock=LessonClock())
+    first_orders(store)
+    events = list(store.read_all())
+    sent = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events)))))
+    projector = SearchProjector(store, OrderSearch)
+    done = 0
+    while sent:
+        size = data.draw(st.integers(1, len(sent)))
+        batch, sent = sent[:size], sent[size:]
+        done += projector.deliver(batch, {"topic/0": len(sent)})
+        assert list(projector.documents()) == oracle_documents(store.as_of(projector.position))
+        assert projector.bookmarks() == {"topic/0": len(sent)}
+    assert done == projector.position == 8
+    assert projector.deliver(events) == 0
+    assert projector.inbox() == []
+    assert projector.verify()
+
+
+def test_what_was_delivered_survives_a_restart_and_a_crash(
+    small: EventStore, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = list(small.read_all())
+    projector = SearchProjector(small, OrderSearch, tmp_path / "i")
+    assert projector.deliver([events[0], events[4], events[2], events[0]], {"a": 4}) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchProjector, "_commit", crash)
+        with pytest.raises(KeyboardInterrupt):
+            projector.deliver([events[1], events[6]], {"a": 6})
+    again = SearchProjector(small, OrderSearch, tmp_path / "i")
+    assert (again.position, again.bookmarks()) == (1, {"a": 4})
+    assert again.inbox() == [events[2], events[4]]
+    assert again.search("") == projector.search("")  # what waits is no document
+    assert again.deliver([events[0], events[1]]) == 2
+    assert again.catch_up(limit=1) == 1
+    assert again.deliver([events[5]]) == 2
+    again.rebuild()
+    assert again.deliver(events) == 0
+    assert (again.bookmarks(), again.inbox()) == ({"a": 4}, [])
+    assert list(again.documents()) == oracle_documents(small)
+    with pytest.raises(InvalidEventError, match="with a position"):
+        again.deliver([new_event("Noted")])
+
+
+def crash(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_waiting_for_what_is_not_there(small: EventStore) -> None:
     projector = SearchProjector(small, OrderSearch)
     with pytest.raises(LagTimeoutError, match="9"):
         projector.wait_for(9, timeout=1)
+    projector.wait_for(8)
     assert projector.position == 8
+    with projector.running():
+        done = small.append("x", [new_event("Noted")], expected_version=0, aggregate_type="T")
+        projector.wait_for(done.position)
 
 
 def test_a_second_writer_gets_a_clear_error(small: EventStore, tmp_path: Any) -> None:
