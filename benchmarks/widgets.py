@@ -1,19 +1,29 @@
-"""How fast TimeTravel moves: the core alone in node, a drag and the opening in a real browser.
+"""How fast TimeTravel moves: the core in node, dragging and opening in a browser, long streams.
 
-    python benchmarks/widgets.py
+    python benchmarks/widgets.py [--events 1000000] [--only seek,page,long,whole,what-if]
 
-It prints four figures, in milliseconds, and the load of the machine while it ran:
-seek (10,000 events, random positions, in node); frame (2,000 events, the script and layout of one
-frame while dragging); open (10,000 events: Python folds, then the page reads and draws it);
-what-if (60 events, one muted, folded again by Python).
+It prints times in milliseconds, and the load of the machine while it ran:
 
-Targets: seek p99 8 ms, frame p99 16 ms, open 1 s in all, on an idle machine.
+- seek: 10,000 events, random positions, in node.
+- frame: 2,000 events, dragged for 400 frames in Chromium. Own work is the script and the layout of
+  one frame; gaps are what lies between two frames; CPU is the main thread's, so that other work on
+  the machine does not count; a long task is one of more than 50 ms.
+- open: 10,000 events. Python folds; the page is timed from its first byte to its first picture.
+- long: a stream of `--events`. Opening folds it once; a window is the kernel's half of a step to a
+  random place. The whole trip through JupyterLab: `python -m pytest -s benchmarks/trip.py`.
+- whole: a store of `--events` events, as of random times, a page of rows each.
+- what-if: 60 events, one muted, folded again by Python.
+
+Targets, on an idle machine: seek p99 8, frame p99 16, open 1,000 in all, a window p50 100, the
+whole store 250.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -22,10 +32,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from slider import long_order
 
-from esnb.shop import Order
+from esnb import EventStore, LessonClock
+from esnb.shop import Account, Order, simulate
 from esnb.widgets import TimeTravel, tape
+from esnb.widgets.places import Places
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CORE = Path(tape.__file__).parent / "static" / "core.js"
@@ -50,7 +64,10 @@ console.log(JSON.stringify(times));
 
 DRAG = """async () => {
     const track = document.querySelector('.tt-track'), box = track.getBoundingClientRect()
-    const root = document.querySelector('.esnb-tt'), work = [], gaps = []
+    const root = document.querySelector('.esnb-tt'), work = [], gaps = [], long = []
+    const watch = new PerformanceObserver(list => list.getEntries().forEach(
+        task => long.push(task.duration)))
+    watch.observe({type: 'longtask'})
     const send = (name, share) => track.dispatchEvent(new PointerEvent(name, {bubbles: true,
         button: 0, pointerId: 1, clientX: box.left + share * box.width, clientY: box.top + 9}))
     track.setPointerCapture = () => {}
@@ -73,7 +90,8 @@ DRAG = """async () => {
         })
     }
     send('pointerup', 0.5)
-    return [work, gaps]
+    watch.disconnect()
+    return [work, gaps, long]
 }"""
 
 
@@ -113,29 +131,41 @@ def page(folder: Path) -> None:
             executable_path=chromium, args=["--no-sandbox"] if root else []
         )
 
-        def open_page(tt: TimeTravel) -> Any:
+        def open_page(tt: TimeTravel) -> tuple[Any, float]:
             path = tt.to_html(folder / "page.html", theme="light")
             tab = browser.new_page(viewport={"width": 1200, "height": 1000})
-            begin = time.perf_counter()
             tab.goto(path.as_uri())
             tab.wait_for_selector(".esnb-tt .tt-state tbody tr")
-            tab.evaluate("() => new Promise(r => requestAnimationFrame(r))")
-            return tab, 1000 * (time.perf_counter() - begin)
+            painted = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+            return tab, tab.evaluate(f"() => {painted}")
 
         tab, _ = open_page(TimeTravel(long_order(2_000), "order-1", fold=Order))
-        work, gaps = tab.evaluate(DRAG)
+        metrics = tab.context.new_cdp_session(tab)
+        metrics.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def busy() -> float:
+            found = metrics.send("Performance.getMetrics")["metrics"]
+            return 1000 * next(m["value"] for m in found if m["name"] == "TaskDuration")
+
+        before = busy()
+        work, gaps, tasks = tab.evaluate(DRAG)
+        processor = (busy() - before) / len(work)
         print(line("frame, 2,000 events: own work", work[5:]))
-        print(line("frame, 2,000 events: to the next", gaps[5:]))
+        print(line("frame, 2,000 events: gaps", gaps[5:]))
+        print(f"{'frame, 2,000 events: CPU a frame':<34} mean   {processor:8.3f}   "
+              f"long tasks {len(tasks)}")  # fmt: skip
         store = long_order(10_000)
-        python, processor, browsing = [], [], []
-        for _ in range(3):
+        python, processors, browsing = [], [], []
+        for _ in range(5):
             begin, ran = time.perf_counter(), time.process_time()
             tt = TimeTravel(store, "order-1", fold=Order)
             python.append(1000 * (time.perf_counter() - begin))
-            processor.append(1000 * (time.process_time() - ran))
-            browsing.append(open_page(tt)[1])
+            processors.append(1000 * (time.process_time() - ran))
+            tab, shown = open_page(tt)
+            browsing.append(shown)
+            tab.close()
         print(line("open, 10,000 events: Python", python))
-        print(line("open, 10,000 events: Python, CPU", processor))
+        print(line("open, 10,000 events: Python, CPU", processors))
         print(line("open, 10,000 events: the page", browsing))
         print(f"{'payload, 10,000 events':<34} {len(tt._payload) / 1e6:.1f} MB")
         browser.close()
@@ -151,11 +181,80 @@ def what_if() -> None:
     print(line("what-if, 60 events, Python", times))
 
 
+def long_stream(count: int) -> EventStore:
+    """One order with so many events, loaded at once: a basket that is changed again and again."""
+    k = np.arange(count)
+    sku = pd.Series((k + 1) // 2 % 40).astype(str)
+    frame = pd.DataFrame({
+        "id": "cart-1",
+        "type": np.where(k == 0, "OrderPlaced", np.where(k % 2 == 1, "ItemAdded", "ItemRemoved")),
+        "at": pd.Timestamp("2026-01-01T00:00:00Z") + pd.to_timedelta(k, unit="s"),
+        "data": '{"sku":"SKU-' + sku + '","quantity":1,"price":250}',
+    })  # fmt: skip
+    frame.loc[0, "data"] = '{"customer":"ada","items":[]}'
+    return EventStore.from_frame(
+        frame, aggregate_id="id", event_type="type", occurred_at="at", aggregate_type="ORDER",
+        data="data",
+    )  # fmt: skip
+
+
+def long(count: int) -> None:
+    name = f"long, {count:,} events"
+    with long_stream(count) as store:
+        begin, ran = time.perf_counter(), time.process_time()
+        tt = TimeTravel(store, "cart-1", fold=Order)
+        took, processor = time.perf_counter() - begin, time.process_time() - ran
+        print(f"{name + ': opened in':<34} {took:.1f} s   CPU {processor:.1f} s   "
+              f"headers {len(tt._headers) / 1e6:.1f} MB")  # fmt: skip
+        sent: list[Any] = []
+        tt.send = sent.append  # type: ignore[method-assign, assignment]
+        chance, wall, cpu, size = random.Random(1), [], [], 0
+        for _ in range(200):
+            asked = {"ask": "window", "id": 1, "fold": 0, "at": chance.randrange(count + 1)}
+            begin, ran = time.perf_counter(), time.process_time()
+            tt._on_message(tt, asked, [])
+            size = len(json.dumps(sent.pop()))
+            wall.append(1000 * (time.perf_counter() - begin))
+            cpu.append(1000 * (time.process_time() - ran))
+        print(line(f"{name}: a window", wall))
+        print(line(f"{name}: window, CPU", cpu))
+        print(f"{'a window as JSON':<34} {size / 1e3:.0f} kB")
+
+
+def whole(count: int) -> None:
+    with EventStore(clock=LessonClock()) as store:
+        simulate(store, orders=int(count * 0.239))
+        name = f"whole, {store.position:,} events"
+        begin, ran = time.perf_counter(), time.process_time()
+        found = Places(store, {"ORDER": Order, "ACCOUNT": Account}, ["OrderDelivered"])
+        took, processor = time.perf_counter() - begin, time.process_time() - ran
+        print(f"{name + ': opened in':<34} {took:.1f} s   CPU {processor:.1f} s")
+        chance, wall, cpu = random.Random(1), [], []
+        for _ in range(100):
+            us = chance.randrange(int(found.times[0]), int(found.times[-1]))
+            begin, ran = time.perf_counter(), time.process_time()
+            json.dumps(found.look(us, us - 3_600_000_000))
+            wall.append(1000 * (time.perf_counter() - begin))
+            cpu.append(1000 * (time.process_time() - ran))
+        print(line(f"{name}: a look", wall))
+        print(line(f"{name}: a look, CPU", cpu))
+
+
 def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--events", type=int, default=1_000_000)
+    options.add_argument("--only", default="seek,page,what-if,long,whole")
+    given = options.parse_args()
+    wanted = given.only.split(",")
     with tempfile.TemporaryDirectory() as folder:
-        seek(Path(folder))
-        page(Path(folder))
-    what_if()
+        for name, part in (("seek", seek), ("page", page)):
+            if name in wanted:
+                part(Path(folder))
+    if "what-if" in wanted:
+        what_if()
+    for name, measure in (("long", long), ("whole", whole)):
+        if name in wanted:
+            measure(given.events)
     print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.1f}")
 
 

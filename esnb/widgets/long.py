@@ -1,7 +1,7 @@
 """Histories too long for a browser to hold: checkpoints, and a short fold around any place.
 
 A stream of a million events is folded once, when the view opens. Of that fold a few headers of
-each event are kept (type, time, lane, command), and a copy of the state every 512 events. What the
+each event are kept (type, time, lane, command), and a copy of the state every 256 events. What the
 events of one window changed is folded again from the checkpoint before it, when somebody looks
 there: 512 events, a few milliseconds. Technique: key frames, and decoding from the nearest one.
 """
@@ -31,7 +31,7 @@ from esnb.timetravel import History, Policy, WhatIf, _under, diff_states
 from esnb.widgets import tape
 
 LONG_ABOVE = 20_000
-SPAN, SHORTEST = 512, 16  # events in a window; a state of many values has shorter ones
+SPAN, SHORTEST = 256, 16  # events in a window; a state of many values has shorter ones
 LOOKS = 100_000  # values that one window may compare
 MOST_VALUES = 4_000_000  # values in all checkpoints together
 WHAT_IF_UP_TO = 20_000
@@ -148,7 +148,7 @@ class LongHistory(History[F]):
             for event in made:
                 apply_to(state, event)
             self.headers.add(made[0] if len(made) == 1 else self._stored[number])
-        # `every` stays a multiple of `span`: both are 512 times a power of 2.
+        # `every` stays a multiple of `span`: both are 256 times a power of 2.
         largest = max(largest, _values(attributes_of(state)))
         while self.span > SHORTEST and self.span * largest > LOOKS:
             self.span //= 2

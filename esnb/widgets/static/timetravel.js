@@ -142,8 +142,8 @@ function view(clock, el) {
   // Where the line shows only counts, the events next to the playhead are drawn one by one.
   parts.near = make("div", { class: "tt-near", "aria-hidden": "true", hidden: !many });
   parts.near.addEventListener("click", ({ target }) => {
-    const one = target.closest("[data-at]");
-    if (one) clock.move(Number(one.dataset.at));
+    const slot = nears.find(({ one }) => one.contains(target));
+    if (slot) clock.move(slot.k);
   });
 
   // Filter: types as chips, a text; what does not pass fades, and [ ] go over the rest.
@@ -458,17 +458,27 @@ function view(clock, el) {
     const first = clamp(s.at - NEAR + 1, 1, Math.max(1, n - 2 * NEAR + 1));
     const last = Math.min(n, first + 2 * NEAR - 1);
     const passed = clock.passed();
-    const key = `${first}:${s.at}:${passed ? [...passed.slice(first - 1, last)].join("") : ""}`;
-    if (parts.near.dataset.key === key) return;
-    parts.near.dataset.key = key;
-    parts.near.replaceChildren(...Array.from({ length: last - first + 1 }, (_, j) => {
+    for (let j = 0; j < 2 * NEAR; j += 1) {
       const k = first + j;
-      const one = make("span", { class: `tt-near-mark ${k > s.at ? "tt-later" : ""} ${k === s.at ? "tt-now" : ""} ${
-        passed && !passed[k - 1] ? "tt-faded" : ""}`, title: `${k}: ${clock.typeName(k)}` },
-      mark(payload.types[payload.type[k - 1]], "1.5em"));
-      one.dataset.at = k;
-      return one;
-    }));
+      const slot = nearAt(j);
+      slot.one.hidden = k > last;
+      if (k > last) continue;
+      const type = payload.type[k - 1];
+      if (slot.type !== type) slot.one.replaceChildren(mark(payload.types[type], "1.5em"));
+      if (slot.k !== k) slot.one.title = `${k}: ${clock.typeName(k)}`;
+      Object.assign(slot, { type, k });
+      const look = `tt-near-mark${k > s.at ? " tt-later" : k === s.at ? " tt-now" : ""}${
+        passed && !passed[k - 1] ? " tt-faded" : ""}`;
+      if (slot.one.className !== look) slot.one.className = look;
+    }
+  }
+  const nears = [];
+  function nearAt(j) {
+    if (!nears[j]) {
+      nears[j] = { one: make("span"), type: null, k: null };
+      parts.near.append(nears[j].one);
+    }
+    return nears[j];
   }
   function updateFilter() {
     filterRow.hidden = !s.filter.open;
