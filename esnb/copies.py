@@ -48,6 +48,9 @@ def find_copies(words: Iterable[str], *places: object) -> pd.DataFrame:
     .gz are unpacked, Parquet is read column by column, and notebooks cell by cell. Upper and lower
     case count as the same. The result has a row for each spot: place, where, word, times.
 
+    A row that was deleted from a DuckDB table may stand in the bytes of its file for long. Write
+    the log to a new file (export, `restore`), drop read models and build them again.
+
     A search index keeps words, not sentences: give "Lovelace" beside "Ada Lovelace". Not found is a
     word that is encrypted, in a picture, or compressed in a block that DuckDB has freed; nor what
     you do not name: backups, other machines, the history of a repository, people's mail.

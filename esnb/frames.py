@@ -52,10 +52,11 @@ def append_frame(
     occurred_at: str,
     aggregate_type: str,
     data: str | list[str] | None = None,
-    event_version: int = 1,
+    event_version: int | str = 1,
     metadata: str | None = None,
     event_id: str | None = None,
     timezone: str | None = None,
+    order: str | None = "time",
     expected_version: Any = 0,
     progress: bool | None = None,
 ) -> tuple[int, int, bool]:
@@ -64,11 +65,12 @@ def append_frame(
     `aggregate_id`, `event_type`, `occurred_at` name columns; `aggregate_type` names one or is
     itself the type of all. `data` is None (every other column becomes a key of event_data), a list
     of columns, or one column that holds ready dicts or JSON text; `metadata` is such a column too.
-    Missing values become null. Rows are put in order of `occurred_at` (ties keep their order), and
-    each aggregate's events are numbered in that order. Times without a zone need `timezone`, the
-    IANA name of the zone they were read off in. Without `event_id`, ids are derived from the
-    content: loading the same table again changes nothing. `expected_version` is 0 (the aggregates
-    must be new) or ANY. `progress` shows a bar; None shows it from 200,000 rows on.
+    `event_version` is the version of all rows, or a column of versions. Missing values become null.
+    Rows are put in order of `occurred_at` (ties keep their order), or with `order=None` they keep
+    the order of the table; each aggregate's events are numbered in that order. Times without a zone
+    need `timezone`, the IANA name of the zone they were read off in. Without `event_id`, ids are
+    derived from the content: loading the same table again changes nothing. `expected_version` is 0
+    (the aggregates must be new) or ANY. `progress` shows a bar; None shows it from 200,000 rows on.
 
     Raises `BadRowsError` with row, column and value, `InvalidEventError` for arguments that do not
     fit, `ConcurrencyError` for an aggregate that exists, `DuplicateEventError` for a part that is
@@ -87,10 +89,19 @@ def append_frame(
         raise InvalidEventError(f"aggregate_type is a column or a text, found {aggregate_type!r}.")
     if timezone is not None and not (isinstance(timezone, str) and timezone):
         raise InvalidEventError(f"timezone={timezone!r} is no IANA zone name.")
-    # A version has one rule, and events.py knows it.
-    check_event(Event("rows of a table", {}, event_version))
+    if order not in ("time", None):
+        raise InvalidEventError(
+            f'order is "time", or None to keep the order of the rows, found {order!r:.60}.'
+        )
     problems = _Problems()
-    table = _Table(event_version)
+    table = _Table()
+    if isinstance(event_version, str) and event_version in frame.columns:
+        table.values["version"] = _versions(frame[event_version], problems)
+        table.version_sql = "version"
+    else:
+        # A version has one rule, and events.py knows it.
+        check_event(Event("rows of a table", {}, event_version))  # type: ignore[arg-type]
+        table.version_sql = str(event_version)
     table.names["aggregate_id"] = _names(frame[aggregate_id], problems)
     table.names["event_type"] = _names(frame[event_type], problems)
     times = _times(frame[occurred_at], timezone, problems)
@@ -103,6 +114,7 @@ def append_frame(
         table.values["data"], table.data_sql = _objects(frame[data], problems), "data::json"
     else:
         used = {aggregate_id, event_type, occurred_at, aggregate_type, metadata, event_id}
+        used |= {event_version} if isinstance(event_version, str) else set()
         names = [c for c in frame.columns if c not in used] if data is None else data
         parts = []
         for number, name in enumerate(names):
@@ -119,7 +131,7 @@ def append_frame(
         table.values["given_id"] = _ids(frame[event_id], problems)
         table.id_sql = "given_id::uuid"
     problems.raise_any()
-    table.put_in_order(times.to_numpy())
+    table.put_in_order(times.to_numpy(), by_time=order is not None)
     types = table.types_of_aggregates()
     show = len(frame) >= _QUIET_BELOW if progress is None else progress
     # One `writing` around all of it: no other append may come between the commit and the heads.
@@ -147,8 +159,8 @@ class _Table:
     `values` are the others, as they came. `order` says in which order the rows are read.
     """
 
-    def __init__(self, event_version: int) -> None:
-        self.event_version = event_version
+    def __init__(self) -> None:
+        self.version_sql = "1"
         self.names: dict[str, tuple[Any, Any]] = {}
         self.values: dict[str, pd.Series[Any]] = {}
         self.data_sql = ""
@@ -160,11 +172,11 @@ class _Table:
         """The code of each row's aggregate."""
         return self.names["aggregate_id"][0]
 
-    def put_in_order(self, times: Any) -> None:
-        """Order the rows by time, and number those of each aggregate, from 1."""
+    def put_in_order(self, times: Any, by_time: bool = True) -> None:
+        """Order the rows, by time or as they are, and number those of each aggregate, from 1."""
         # In numpy, not with window functions: sorting numbers is far cheaper than sorting rows.
         self.times = times
-        self.order = np.argsort(times, kind="stable")
+        self.order = np.argsort(times, kind="stable") if by_time else np.arange(len(times))
         streams = self.streams[self.order]
         self.k = pd.Series(streams).groupby(streams, sort=False).cumcount().to_numpy() + 1
 
@@ -221,7 +233,7 @@ def _stored_already(log: Log, table: _Table, known: Any) -> int:
         stored, last = cursor.execute(f"select count(*), max(e.position) {found}").fetchall()[0]
         plain = (
             "(e.event_type = t.event_type and e.occurred_at = t.occurred_at "
-            f"and e.event_version = {table.event_version})"
+            f"and e.event_version = {_stored_version(table)})"
         )
         differing = cursor.execute(
             f"""
@@ -272,11 +284,11 @@ def _insert(
     for start in range(0, count, _CHUNK):
         places = np.arange(start, min(start + _CHUNK, count))
         part = table.part(places)
-        part["version"] = versions[table.streams[table.order[places]]]
+        part["head"] = versions[table.streams[table.order[places]]]
         cursor.register("esnb_part", part)
         rows = cursor.execute(
             "insert into events select $1 + n, event_id, aggregate_type, aggregate_id, "
-            f"version + k, event_type, {table.event_version}, event_data, {table.metadata_sql}, "
+            f"head + k, event_type, {table.version_sql}, event_data, {table.metadata_sql}, "
             f"occurred_at, $2 from ({table.typed()}) returning position, {DIGEST}",
             [position, now.astimezone(UTC).replace(tzinfo=None)],
         ).fetchall()
@@ -501,6 +513,19 @@ def _long_numbers(texts: Any) -> list[bool]:
 
 def _can_be_a_name(text: str) -> bool:
     return bool(text.strip()) and "\x00" not in text and is_storable(text)
+
+
+def _stored_version(table: _Table) -> str:
+    return "t.version" if table.version_sql == "version" else table.version_sql
+
+
+def _versions(series: pd.Series[Any], problems: _Problems) -> Any:
+    numbers = pd.to_numeric(series, errors="coerce")
+    fits = (numbers >= 1) & (numbers < 2**31) & (numbers % 1 == 0)
+    if series.dtype.kind == "b":
+        fits &= False
+    problems.where(~fits.fillna(False).astype(bool), series, "is no version; they count from 1")
+    return numbers.where(fits, 1).astype("int32")
 
 
 def _ids(series: pd.Series[Any], problems: _Problems) -> Any:

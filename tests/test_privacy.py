@@ -567,6 +567,27 @@ def test_every_copy_is_found_and_can_be_cleaned(tmp_path):
         fresh.close()
 
 
+def test_a_deleted_snapshot_stays_in_the_bytes_until_the_log_moves_to_a_new_file(tmp_path):
+    vault = KeyVault(personal=PERSONAL)
+    store = opened(tmp_path / "s.duckdb", vault)
+    for data in (ADA, EVE):
+        register(store, data)
+        Customer.take_snapshot(store, f"customer-{data['customer']}")
+    forget(store, "c-17")
+    store.delete_snapshots("customer-c-17")
+    interchange.write_jsonl(store, tmp_path / "log.jsonl")
+    proof = store.proof
+    store.close()
+    # The engine marks the row as deleted, and writes it to the file all the same.
+    assert not find_copies(["Lovelace"], tmp_path / "s.duckdb").empty
+    log = interchange.read_jsonl(tmp_path / "log.jsonl")
+    interchange.restore(log, tmp_path / "new.duckdb", proof=proof).close()
+    (tmp_path / "s.duckdb").unlink()
+    assert find_copies(["Lovelace"], tmp_path).empty
+    with opened(tmp_path / "new.duckdb", vault) as store:
+        assert store.events("customer-c-18")[0].data == EVE
+
+
 @pytest.mark.parametrize("name", ["Ada Lovelace", "lovelace", 'Zoë "O\'Neil"', "Jürgen\\Groß"])
 def test_a_word_is_found_however_it_is_written(tmp_path, name):
     full = {"lovelace": "Ada LOVELACE"}.get(name, name)

@@ -10,8 +10,9 @@ and metadata are JSON text. What a format cannot carry stands in `frame.attrs["l
 `lost` that a writer returns. A store, or its past (`store.as_of(...)`), is written as it was
 recorded, without upcasting. A file appears when it is complete; names that end in .gz are packed.
 
-`restore` keeps everything, in one transaction. `append_frame` orders by occurred_at, numbers anew,
-sets recorded_at to now and event_version to 1: it is for events from elsewhere.
+`restore` keeps everything, in one transaction, so that the copy has the proofs of the original.
+`append_frame` orders by occurred_at, numbers anew, sets recorded_at to now, and event_version to 1
+unless told `event_version="event_version"`: it is for events from elsewhere.
 
 Formats: jsonlines.org, RFC 4180, CloudEvents 1.0.2 (JSON), IEEE 1849 (XES), OCEL 2.0 (JSON).
 """

@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -54,7 +54,7 @@ class Written:
 
     events: int
     lost: tuple[str, ...] = ()
-    proof: Proof | None = None
+    proof: Proof | None = field(default=None, compare=False)
 
 
 def write_jsonl(store: Reader, path: PathLike) -> Written:
@@ -335,7 +335,8 @@ def _json_lines(path: PathLike, bad: Bad) -> Iterator[tuple[int, Any]]:
             try:
                 item = strict_json(text)
                 if isinstance(item, dict):
-                    for key in ("event_data", "metadata", "data"):
+                    ours = str(item.get("source", "/esnb/")).startswith("/esnb/")
+                    for key in ("event_data", "metadata", "data") if ours else ():
                         if isinstance(item.get(key), dict):
                             whole = text.decode(json.detect_encoding(text))
                             item[key] = _as_written(whole, key, item[key])
