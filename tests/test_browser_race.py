@@ -221,6 +221,30 @@ def test_guard_off_runs_the_same_order_again(opened: Opened) -> None:
     expect(shown.rule).to_contain_text("1 ≤ 1 holds")
 
 
+def test_a_crash_and_the_same_event_again(opened: Opened) -> None:
+    shown = opened(schedule="ABAB")
+    shown.press("Ada: crash before the append")
+    assert shown.schedule() == "ABABA!"
+    expect(shown.say).to_contain_text("Nothing is stored: a decision is no fact.")
+    assert shown.steps()[-1] == ["5", "crashes, nothing sent", "", ""]
+    expect(shown.ada).to_have_text("Ada: done")
+    assert shown.has_focus()
+    shown.keys("ArrowLeft")
+    expect(shown.root.locator(".rc-trouble:visible")).to_have_count(2)
+    shown = opened(schedule="AA")
+    shown.keys("a")
+    shown.predict(STORED)
+    shown.press("Ada: no answer: send it again")
+    expect(shown.panel).to_contain_text("What will Ada's second try with the same event do?")
+    shown.predict("it is stored already: nothing is added")
+    expect(shown.panel).to_contain_text("✓ match")
+    assert shown.steps()[-1] == ["4", "the same event again", "2 already", ""]
+    expect(shown.rule).to_have_text("rule: sold ≤ received  1 ≤ 1 holds")
+    assert shown.code().startswith('same = store.events("stock-LAMP-DESK")[1]; store.append(')
+    shown.keys("p", "b")
+    assert shown.schedule() == "AAAA=B"
+
+
 # -- all schedules -----------------------------------------------------------------------------
 
 
@@ -301,6 +325,7 @@ PLACES = [
     ("ABABAB", ("s",)),
     ("", ("?",)),
     ("ABABABB+", ()),
+    ("ABAB", ()),
 ]
 
 

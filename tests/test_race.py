@@ -96,13 +96,43 @@ def test_the_tree_has_every_choice_and_nothing_else() -> None:
     for key, nodes in runs.items():
         reached = {""}
         for path, node in nodes.items():
-            reached |= {path + move for move, _ in node["next"]}
+            reached |= {path + move for move, _ in [*node["next"], *node["trouble"]]}
         assert reached == set(nodes)
         assert all("next" in node for node in nodes.values())
+        plain = {path: node for path, node in nodes.items() if not set(path) & set("!=")}
         # C(8, 4) - 1 beginnings of 20 orders; with the guard, each conflict goes on in three ways.
-        conflicts = sum(node["step"] == "conflict" for node in nodes.values())
+        conflicts = sum(node["step"] == "conflict" for node in plain.values())
         assert conflicts == (18 if key == "on" else 0)
-        assert len(nodes) == 69 + conflicts * (3 + 1 + 1)
+        assert len(plain) == 69 + conflicts * (3 + 1 + 1)
+        for path, node in nodes.items():
+            moves = {move for move, _ in node["trouble"]}
+            assert moves <= {"A!", "B!", "A=", "B="}
+            if not (set(path) & set("!=")):
+                decided = {move[0] for move in moves if move[1] == "!"}
+                assert decided == {m[0] for m, name in node["next"] if name.startswith("append")}
+            else:
+                assert moves == set()
+
+
+def test_a_crash_leaves_nothing_and_the_same_event_is_stored_once() -> None:
+    crashed = Race(schedule="ABABA!B")
+    assert list(crashed.trace["step"])[-2:] == ["crash", "append"]
+    with crashed.store as store:
+        assert [event.data.get("buyer") for event in store.events(STREAM)] == [None, "ben"]
+    for guard in (True, False):
+        twice = Race(schedule="AAAA=BBB", guard=guard)
+        again = twice.trace.iloc[3]
+        assert (again["step"], again["actual"], again["version"], again["sold"]) == (
+            "again", 2, 2, 1,
+        )  # fmt: skip
+        assert twice._nodes()["AAAA="]["duplicate"] is True
+        assert "event 2 already" in twice._still()
+        with twice.store as store:
+            assert store.version(STREAM) == 2
+    with pytest.raises(InvalidEventError, match=r"A! \(crash before the append\)"):
+        Race(schedule="AAA=")
+    with pytest.raises(InvalidEventError, match="A= is not possible"):
+        Race(schedule="AAABA=")
 
 
 def test_a_retry_decides_again_and_raising_the_number_does_not() -> None:
@@ -138,8 +168,8 @@ def test_the_lines_of_code_do_what_the_widget_shows(guard: bool, pieces: int) ->
     race = Race(pieces=pieces, guard=guard)
     nodes = race._nodes()
     leaves = [path for path, node in nodes.items() if not node["next"]]
-    assert len(leaves) == (2 + 18 * 3 if guard else 20)
-    for leaf in leaves[::3]:
+    assert sum(not set(leaf) & set("!=") for leaf in leaves) == (2 + 18 * 3 if guard else 20)
+    for leaf in leaves[::5]:
         with EventStore(clock=LessonClock()) as store:
             names: dict[str, dict[str, Any]] = {
                 who: {"store": store, "new_event": new_event, "ANY": ANY, "left": left}
@@ -148,8 +178,9 @@ def test_the_lines_of_code_do_what_the_widget_shows(guard: bool, pieces: int) ->
             exec(nodes[""]["code"], names["A"])
             for node in race._path(leaf):
                 mine = names[node["move"][0]]
-                if node["step"] == "conflict":
-                    with pytest.raises(ConcurrencyError):
+                expected = {"conflict": ConcurrencyError, "crash": SystemExit}.get(node["step"])
+                if expected:
+                    with pytest.raises(expected):
                         exec(node["code"], mine)
                 else:
                     exec(node["code"], mine)

@@ -43,6 +43,7 @@ from esnb.widgets.race_runs import (
 )
 
 # What an append can do. The page asks for it, in these words.
+ALREADY = "it is stored already: nothing is added"
 STORED, OVERSOLD, REFUSED = (
     "it is stored, and no more is sold than there was",
     "it is stored, and one too many is sold",
@@ -56,7 +57,8 @@ class Race(PageWidget, view="race"):
     `pieces` is how many lamps there are, `names` who wants one. `guard` says whether an append
     states the version it has read. A `schedule` such as "ABABAB" is run at once; "A" is the next
     step of the first writer. After a conflict "B" reads again, "B+" raises the number and keeps the
-    old decision, "B-" gives up. With `predict` the reader says what an append will do before it is
+    old decision, "B-" gives up. "B!" is a crash before the append, and "B=" right after an append
+    sends the same event again. With `predict` the reader says what an append will do before it is
     made. `projector=True` is for a lecture hall. A schedule that cannot be run is an
     `InvalidEventError`.
 
@@ -134,7 +136,7 @@ class Race(PageWidget, view="race"):
         """
         shown = self.schedule or EXAMPLE
         steps = self._path(shown)
-        lane = {"raise": "write"}
+        lane = {"raise": "write", "again": "sends again", "crash": "crashes"}
         trace = [(step["move"][0], lane.get(step["step"], step["step"])) for step in steps]
         names = dict(zip(LETTERS, self.names, strict=True))
         drawn = figures.png(figures.lanes([("A", ""), ("B", ""), *trace][2:], names=names))
@@ -172,7 +174,7 @@ class Race(PageWidget, view="race"):
             "stream": STREAM, "pieces": self.pieces, "names": self.names,
             "title": self._title(), "lamps": lamps(self.pieces),
             "types": [_drawn("StockReceived"), _drawn("PieceSold")],
-            "choices": [STORED, OVERSOLD, REFUSED],
+            "choices": [STORED, OVERSOLD, REFUSED], "already": ALREADY,
             "guards": self._runs,
             "schedules": [
                 [order, *(outcome(self._path(order, key), self.pieces) for key in self._runs)]
@@ -199,7 +201,8 @@ class Race(PageWidget, view="race"):
         nodes, done = self._nodes(), ""
         for n, move in enumerate(moves_of(schedule), start=1):
             if done + move not in nodes:
-                options = ", ".join(f"{m} ({name})" for m, name in nodes[done]["next"])
+                here = [*nodes[done]["next"], *nodes[done]["trouble"]]
+                options = ", ".join(f"{m} ({name})" for m, name in here)
                 raise InvalidEventError(
                     f"Schedule {schedule!r}, move {n}: {move} is not possible there. "
                     f"Possible: {options or 'nothing, both are done'}."
@@ -234,6 +237,8 @@ def _numbers(step: Mapping[str, Any]) -> str:
             return f"expected {step['expected']}, found {step['actual']}: event {step['number']}"
         case "write":
             return f"any version: event {step['number']}"
+        case "again":
+            return f"event {step['actual']} already"
     return ""
 
 

@@ -23,7 +23,7 @@ STREAM = "stock-LAMP-DESK"
 LETTERS = "AB"
 EXAMPLE = "ABABAB"
 _MOST_PIECES = 9
-_MOVE = re.compile(r"[A-Z][+-]?")
+_MOVE = re.compile(r"[A-Z][-+!=]?")
 
 
 # -- one run against the real store --------------------------------------------------------------
@@ -34,9 +34,10 @@ class Step:
     """One step of one writer as it went: what it did, in code and in words, and what was so then.
 
     `step` is read, decide, append, write (an append with `ANY`), conflict, refuse (sold out), raise
-    (an append with a new number and the old decision) or give up. `knows` and `left` are what the
-    writer has read; `expected`, `actual` and `between` belong to an append; `number` is that of the
-    event stored. `version` and `sold` are those of the stream afterwards.
+    (an append with a new number and the old decision), give up, crash (before the append) or again
+    (the same event a second time). `knows` and `left` are what the writer has read; `expected`,
+    `actual` and `between` belong to an append; `number` is that of the event stored. `version` and
+    `sold` are those of the stream afterwards.
     """
 
     move: str
@@ -52,6 +53,7 @@ class Step:
     actual: int | None = None
     between: tuple[str, ...] = ()
     number: int | None = None
+    duplicate: bool | None = None
 
 
 def left(events: list[Event]) -> int:
@@ -69,6 +71,7 @@ class _Writer:
         self.next = "read"
         self.events: list[Event] = []
         self.actual = 0
+        self.sent: tuple[Event, Any] | None = None  # what was stored, and the version it expected
 
     def options(self, guard: bool) -> list[tuple[str, str]]:
         """What this writer can do now: (move, its name)."""
@@ -84,6 +87,12 @@ class _Writer:
         }  # fmt: skip
         return [(self.letter, names[self.next])] if self.next else []
 
+    def trouble(self, last: bool) -> list[tuple[str, str]]:
+        """What can go wrong for this writer now: (move, its name). `last`: it moved last."""
+        if self.next == "append":
+            return [(f"{self.letter}!", "crash before the append")]
+        return [(f"{self.letter}=", "no answer: send it again")] if self.sent and last else []
+
 
 class Run:
     """A stream with so many pieces, and two writers that stop after each step."""
@@ -93,9 +102,11 @@ class Run:
     ) -> None:
         self.store, self.stream, self.pieces, self.guard = store, stream, pieces, guard
         self.writers = {x: _Writer(x, name) for x, name in zip(LETTERS, names, strict=True)}
+        self.last: _Writer | None = None
+        self.troubled = False
         received = new_event("StockReceived", pieces=pieces)
         store.append(stream, [received], expected_version=0, aggregate_type="STOCK")
-        self._look()
+        self.version, self.sold = 1, 0
 
     def begin(self) -> dict[str, Any]:
         """What is so before the first step."""
@@ -111,15 +122,31 @@ class Run:
         """What can be done now: (move, its name)."""
         return [o for writer in self.writers.values() for o in writer.options(self.guard)]
 
+    def trouble(self) -> list[tuple[str, str]]:
+        """What can go wrong now: (move, its name). Once in a run: more would tell nothing new."""
+        if self.troubled:
+            return []
+        return [o for writer in self.writers.values() for o in writer.trouble(writer is self.last)]
+
     def move(self, move: str) -> Step:
         """Take a step that is among the options."""
-        writer = self.writers[move[0]]
+        writer = self.last = self.writers[move[0]]
+        self.troubled = self.troubled or move[1:] in ("!", "=")
         if move.endswith("-"):
             writer.next = ""
             return self._step(
                 move, writer, "give up", f'answer = "conflict: please look again, {writer.shown}"',
                 f"{writer.shown} gives up, and is told to look again.",
             )  # fmt: skip
+        if move.endswith("!"):
+            writer.next = ""
+            return self._step(
+                move, writer, "crash", 'raise SystemExit("power cut")',
+                f"{writer.shown}'s program ends before the append. Nothing is stored: a decision "
+                "is no fact. Who starts it again begins with a read.",
+            )  # fmt: skip
+        if move.endswith("="):
+            return self._again(move, writer)
         if move.endswith("+"):
             return self._append(move, writer, writer.actual)
         match writer.next:
@@ -175,9 +202,9 @@ class Run:
                 expected=error.expected, actual=error.actual,
                 between=tuple(_line(event) for event in new),
             )  # fmt: skip
-        writer.next = ""
+        writer.next, writer.sent = "", (event, expected)
         before = done.version - 1
-        self._look()
+        self.version, self.sold = done.version, self.sold + 1
         how = {
             "": f"at expected version {expected}, and it is",
             "+": f"with the number raised to {expected} and the old decision. It is",
@@ -192,9 +219,21 @@ class Run:
             expected=expected, actual=before, number=done.version,
         )  # fmt: skip
 
-    def _look(self) -> None:
-        events = self.store.events(self.stream)
-        self.version, self.sold = len(events), sum(e.type == "PieceSold" for e in events)
+    def _again(self, move: str, writer: _Writer) -> Step:
+        assert writer.sent is not None
+        (event, expected), writer.sent = writer.sent, None
+        version = "ANY" if expected is None else expected
+        done = self.store.append(
+            self.stream, [event], expected_version=ANY if expected is None else expected
+        )
+        return self._step(
+            move, writer, "again",
+            f"same = store.events({_code(STREAM)})[{done.version - 1}]; "
+            f"store.append({_code(STREAM)}, [same], expected_version={version})",
+            f"{writer.shown} got no answer and sends the same event again. The store knows its id: "
+            f"it is event {done.version} already, and nothing is added.",
+            expected=expected, actual=done.version, duplicate=done.duplicate,
+        )  # fmt: skip
 
     def _step(
         self, move: str, writer: _Writer, step: str, code: str, say: str, **more: Any
@@ -226,7 +265,8 @@ def moves_of(schedule: str) -> list[str]:
     if "".join(found) != schedule:
         raise InvalidEventError(
             f"A schedule is written with A and B, such as {EXAMPLE!r}; after a conflict A reads "
-            f"again, A+ raises the number only, A- gives up. Found {schedule!r:.60}."
+            "again, A+ raises the number only, A- gives up. A! is a crash before the append, A= "
+            f"the same append a second time. Found {schedule!r:.60}."
         )
     return found
 
@@ -267,14 +307,14 @@ def _explore(begin: Callable[[], Run]) -> dict[str, dict[str, Any]]:
     while todo:
         plan, run, path = todo.pop(), begin(), ""
         for depth in itertools.count():
-            options = run.options()
+            options, trouble = run.options(), run.trouble()
             if path not in nodes:
                 nodes[path] = run.begin()
             if "next" not in nodes[path]:
-                nodes[path]["next"] = options
+                nodes[path] |= {"next": options, "trouble": trouble}
                 here = list(_MOVE.findall(path))
-                todo += [[*here, move] for move, _ in reversed(options[1:])]
-            if not options:
+                todo += [[*here, move] for move, _ in reversed([*options[1:], *trouble])]
+            if depth >= len(plan) and not options:
                 break
             step = run.move(plan[depth] if depth < len(plan) else options[0][0])
             path += step.move

@@ -6,7 +6,7 @@ import {
   suppress, symbol, widgetOf, write,
 } from "./page.js";
 
-const TRIES = ["append", "write", "conflict", "raise"];
+const TRIES = ["append", "write", "conflict", "raise", "again"];
 const CHECK = { on: "expected version", off: "no check" };
 const ALL = "all 20";
 const RACE_KEYS = [
@@ -23,7 +23,7 @@ const RACE_KEYS = [
 // -- the pure part: no page, no kernel ----------------------------------------------------------
 
 /** A schedule in its moves: "ABB-" is A, B, B-. */
-export const movesOf = (schedule) => schedule.match(/[A-Z][+-]?/g) ?? [];
+export const movesOf = (schedule) => schedule.match(/[A-Z][-+!=]?/g) ?? [];
 
 /** What a key means; null where it means nothing. */
 export function raceAction(key, projector = false) {
@@ -52,6 +52,7 @@ export function makeRace(model) {
   const path = (n = s.at) => s.plan.slice(0, n).join("");
   const node = (where = path(), key = mode()) => payload.guards[key][where];
   const options = () => node().next;
+  const trouble = () => node().trouble;
   const mark = (schedule) => `${CHECK[mode()]}:${schedule}`;
   const shown = (name) => name[0].toUpperCase() + name.slice(1);
   /** Whether a move is a try to write that the reader has not said anything about yet. */
@@ -88,7 +89,7 @@ export function makeRace(model) {
       s.problem = "Predict first, then it is shown.";
       return emit();
     }
-    if (!options().some(([name]) => name === move)) {
+    if (![...options(), ...trouble()].some(([name]) => name === move)) {
       s.problem = options().length ? "This writer has nothing left to do." : "Both are done.";
       return emit();
     }
@@ -135,14 +136,15 @@ export function makeRace(model) {
   function truth(where) {
     const to = node(where);
     const [stored, oversold, refused] = payload.choices;
-    return to.step === "conflict" ? refused : to.sold > payload.pieces ? oversold : stored;
+    return to.step === "conflict" ? refused : to.duplicate ? payload.already : to.sold > payload.pieces ? oversold : stored;
   }
   function gate() {
     if (!s.gate) return null;
     const moved = node(path() + s.gate.move);
-    const how = moved.step === "raise" ? "append with the number raised"
+    const again = moved.step === "again";
+    const how = again ? "second try with the same event" : moved.step === "raise" ? "append with the number raised"
       : s.guard ? `append at expected version ${moved.expected}` : "append without a check";
-    return { question: `What will ${shown(moved.who)}'s ${how} do?`, choices: payload.choices,
+    return { question: `What will ${shown(moved.who)}'s ${how} do?`, choices: again ? [...payload.choices, payload.already] : payload.choices,
       given: s.gate.given, who: moved.who, code: moved.code };
   }
   function choose(answer) {
@@ -269,7 +271,7 @@ export function makeRace(model) {
     });
 
   return {
-    payload, s, node, path, options, gate, choose, commit, explain, goOn, guess, replay, opened,
+    payload, s, node, path, options, trouble, gate, choose, commit, explain, goOn, guess, replay, opened,
     countQuestion, toggle, leave, take, shown, mode, emit,
     act: (name) => ACTIONS[name]?.(),
     setProjector: (on) => {
@@ -301,7 +303,10 @@ function raceView(race, el) {
   const undo = button("step back", () => race.act("back"), { title: "step back (left arrow)" });
   const again = button("start again", () => race.act("start"), { title: "start again (Home)" });
   const forth = button("next step", () => race.act("next"), { title: "next step of the schedule (right arrow)" });
-  const moves = bar("who moves next", ...movers, undo, forth, again);
+  const troubles = letters.map(() => button("", () => {}, { class: "rc-trouble" }));
+  troubles.forEach((one, k) => one.addEventListener("click", () => race.take(troubleOf(k)[0])));
+  const troubleOf = (k) => race.trouble().find(([move]) => move[0] === letters[k]);
+  const moves = bar("who moves next", ...movers, undo, forth, again, ...troubles);
   const guard = button("guard", () => race.act("guard"), { class: "rc-toggle" });
   const guardText = make("span", { class: "w-soft", id: `${id}-guard` });
   guard.setAttribute("aria-describedby", `${id}-guard`);
@@ -354,6 +359,8 @@ function raceView(race, el) {
       raise: [make("span", {}, `old decision, expects ${step.expected}`), line(inward, "command")],
       write: [make("span", {}, "appends, any version"), line(inward, "command")],
       conflict: [make("span", {}, `appends, expects ${step.expected}`), line(inward, "command")],
+      again: [make("span", {}, "the same event again"), line(inward, "command")],
+      crash: [make("span", {}, "crashes, nothing sent"), null],
       refuse: [make("span", { class: "rc-told" }, cross(), "sold out"), null],
       "give up": [make("span", {}, "gives up"), null],
     }[step.step];
@@ -366,6 +373,7 @@ function raceView(race, el) {
     const far = step?.move[0] === letters[1] ? " rc-far" : ""; // the label keeps clear of the arrow
     const node = make("div", { class: `rc-node${far}` });
     if (!step) node.append(symbol(payload.types[0]), make("b", {}, "1"));
+    else if (step.step === "again") node.append(make("b", {}, `${step.actual} already`));
     else if (step.number) {
       const over = step.sold > payload.pieces;
       node.append(symbol(payload.types[1]), make("b", {}, `${step.number}${over ? " too many" : ""}`));
@@ -498,6 +506,12 @@ function raceView(race, el) {
       write(movers[k], `${titles[k]}: ${mine ? mine[1] : "done"}`);
       movers[k].setAttribute("aria-disabled", String(!mine || Boolean(s.gate)));
       movers[k].title = `${titles[k]}'s next step (${letter.toLowerCase()})`;
+    });
+    troubles.forEach((one, k) => {
+      const mine = s.gate ? null : troubleOf(k);
+      if (!mine && one === document.activeElement) movers[k].focus(); // it goes; the focus stays
+      one.hidden = !mine;
+      write(one, `${titles[k]}: ${mine ? mine[1] : "nothing can go wrong"}`);
     });
     undo.setAttribute("aria-disabled", String(!s.at && !s.gate));
     again.setAttribute("aria-disabled", String(!s.at));
