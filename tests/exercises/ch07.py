@@ -1,0 +1,180 @@
+"""Answers to the exercises of chapter 07."""
+
+NOTEBOOK = "07_commands"
+
+_CLOSE = """
+def decide_close(balance):
+    if {refused}:
+        raise RejectedError("The account is not open, or has credit left.")
+    return {events}
+"""
+
+SENTENCES = {
+    "gift": "given(rules, opened).when(AddCredit('a', 500, 'gift')).then(gift)",
+    "most": "given(rules, opened, gift).when(SpendCredit('a', 500, 'order-1042')).then(spent)",
+    "over": "given(rules, opened, gift).when(SpendCredit('a', 501, 'o')).then_rejected()",
+    "unopened": "given(rules).when(AddCredit('a', 500, 'gift')).then_rejected()",
+    "twice": "given(rules, opened).when(OpenAccount('a', 'ada')).then_rejected()",
+}
+
+
+def _close(refused: str, events: str = "[new_event('AccountClosed')]") -> str:
+    return _CLOSE.format(refused=refused, events=events)
+
+
+def _tests(*, without: str = "", **other: str) -> str:
+    lines = [line for name, line in {**SENTENCES, **other}.items() if name != without]
+    return "\n    ".join(["def my_tests(rules):", *lines])
+
+
+_PLACE = """
+    if not sold:
+        order = store.new(Order, f"order-{buyer}")
+        order.place(buyer, [item("LAMP-DESK")])
+        store.save(order, condition=condition)
+"""
+
+
+def _clerk(look: str, rest: str = _PLACE) -> str:
+    return f"def clerk(store, buyer):\n    {look}{rest}"
+
+
+def _before(where: str) -> str:
+    return f"""
+def bought_before(customer):
+    return AppendCondition(["OrderPlaced"], where={{{where}}})
+"""
+
+
+def _says(*answers: str) -> str:
+    names = (
+        "pay -5", "ship three of two mugs", "cancel, without a reason",
+        "refund 10.00 that nobody paid", "place an order without items",
+        "pay an order that is cancelled",
+    )  # fmt: skip
+    return f"says_no = {dict(zip(names, answers, strict=True))}"
+
+
+RIGHT = {
+    "07-1": [
+        _close("balance is None or balance > 0"),
+        """
+def decide_close(balance):
+    match balance:
+        case 0:
+            return [new_event("AccountClosed", reason="empty")]
+        case None:
+            raise RejectedError("It was never opened.")
+    raise RejectedError(f"{balance} is left.")
+""",
+    ],
+    "07-2": [
+        _tests(),
+        """
+def my_tests(rules):
+    for has, wants in ((500, 500), (500, 1), (500, 501)):
+        add = new_event("CreditAdded", amount=has, reason="gift")
+        answer = given(rules, opened, add).when(SpendCredit("a", wants, "order-7"))
+        if wants > has:
+            answer.then_rejected()
+        else:
+            answer.then(new_event("CreditSpent", amount=wants, order="order-7"))
+    for past, ask in (([], AddCredit("a", 5, "gift")), ([opened], OpenAccount("a", "ben"))):
+        given(rules, *past).when(ask).then_rejected()
+    given(rules, opened).when(AddCredit("a", 500, "gift")).then(gift)
+""",
+    ],
+    "07-3": [
+        """
+def clerk(store, buyer):
+    before = store.position
+    if not any(LAMPS.matches(event) for event in store.read_all()):
+        order = store.new(Order, f"order-{buyer}")
+        order.place(buyer, [item("LAMP-DESK")])
+        lamps = AppendCondition(LAMPS.event_types, LAMPS.where, after=before)
+        store.save(order, condition=lamps)
+""",
+        """
+def clerk(store, buyer):
+    for _ in range(3):
+        sold, guard = store.matching(LAMPS)
+        if sold:
+            return "sold out"
+        placed = new_event("OrderPlaced", customer=buyer, items=[item("LAMP-DESK")])
+        try:
+            return store.append("order-" + buyer, [placed], expected_version=0,
+                                aggregate_type="ORDER", condition=guard)
+        except ConcurrencyError:
+            continue
+""",
+    ],
+    "07-4": [
+        _before('"customer": customer, "items[*].sku": "LAMP-DESK"'),
+        """
+from dataclasses import replace
+bought_before = lambda name: replace(LAMPS, where={**LAMPS.where, "customer": name})
+""",
+    ],
+    "07-5": [
+        _says("edge", "rule", "edge", "rule", "edge", "rule"),
+        "says_no = dict.fromkeys(says_no, 'rule') | dict.fromkeys([name for name in says_no "
+        "if '-5' in name or 'without' in name], 'edge')",
+    ],
+}
+RIGHT["07-5"][1] = _says(*["rule"] * 6) + "\n" + RIGHT["07-5"][1]
+
+WRONG = {
+    "07-1": {
+        "closes-the-unopened": _close("balance"),
+        "closes-with-credit": _close("balance is None"),
+        "never-closes": _close("not balance"),
+        "gives-no-event": _close("balance != 0", "None"),
+        "error": _close("balance > 0"),
+        "wrong-kind": "decide_close = 0",
+    },
+    "07-2": {
+        "no-upper-limit": _tests(without="over"),
+        "not-the-last-cent": _tests(
+            most="given(rules, opened, gift).when(SpendCredit('a', 400, 'o')).then("
+            "new_event('CreditSpent', amount=400, order='o'))"
+        ),
+        "amount-unseen": _tests(
+            most="assert given(rules, opened, gift).when(SpendCredit('a', 500, 'o')).events"
+        ),
+        "unopened-unseen": _tests(without="unopened"),
+        "twice-unseen": _tests(without="twice"),
+        "gift-unseen": _tests(without="gift", unopened="# not asked"),
+        "tests-fail-the-right-one": _tests(
+            over="given(rules, opened, gift).when(SpendCredit('a', 499, 'o')).then_rejected()"
+        ),
+        "error": _tests(over="given(rules, opened).when(SpendCredit('a', 501)).then_rejected()"),
+    },
+    "07-3": {
+        "looked-too-early": _clerk(
+            "sold = store.matching(LAMPS)[0]; "
+            "condition = AppendCondition(['OrderPlaced'], LAMPS.where, after=store.position)"
+        ),
+        "no-condition": _clerk("sold, condition = store.matching(LAMPS)[0], None"),
+        "too-wide": _clerk(
+            "sold, condition = store.matching(LAMPS); "
+            "condition = AppendCondition(after=condition.after)"
+        ),
+        "does-not-look": _clerk("condition = store.matching(LAMPS)[1]; sold = []"),
+        "sells-nothing": _clerk("sold, condition = store.matching(LAMPS)", "\n    return not sold"),
+        "error": _clerk("sold, condition = store.matches(LAMPS)"),
+    },
+    "07-4": {
+        "stops-everybody": _before('"items[*].sku": "LAMP-DESK"'),
+        "any-article": _before('"customer": customer'),
+        "always-the-same": _before('"items[*].sku": "LAMP-DESK", "customer": "ben"'),
+        "other-events": "bought_before = lambda customer: AppendCondition()",
+        "matches-nothing": _before('"sku": "LAMP-DESK", "customer": customer'),
+        "no-condition": "def bought_before(customer):\n    return {'customer': customer}",
+    },
+    "07-5": {
+        "needs-the-past": _says("edge", "edge", "edge", "rule", "edge", "rule"),
+        "nonsense-anywhere": _says("edge", "rule", "rule", "rule", "edge", "rule"),
+        "other-words": _says("edge", "rule", "edge", "rule", "edge", "never"),
+        "wrong-kind": "says_no = ['edge']",
+    },
+}
