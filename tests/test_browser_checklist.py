@@ -97,6 +97,16 @@ def test_each_push_has_a_sign_and_a_word_beside_its_answer(opened: Opened) -> No
     expect(shown.root.locator(".ck-push").nth(6)).to_have_text("changes have names of their own")
 
 
+def test_what_python_sets_is_shown(opened: Opened) -> None:
+    shown = opened(SOME)
+    shown.page.evaluate("window.timetravel.set('given', {why: 'yes', running: 'yes'})")
+    expect(shown.verdict.locator("h3")).to_have_text("A state table, with its changes captured")
+    shown.page.evaluate("window.timetravel.set('projector', true)")
+    expect(shown.button("projector")).to_have_attribute("aria-pressed", "true")
+    shown.press("projector")
+    assert shown.page.evaluate("window.timetravel.get('projector')") is False
+
+
 def test_keys(opened: Opened) -> None:
     shown = opened()
     shown.page.keyboard.press("Tab")
