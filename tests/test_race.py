@@ -18,7 +18,7 @@ import pytest
 
 from esnb import ANY, EventStore, LessonClock, new_event
 from esnb.errors import ConcurrencyError, InvalidEventError
-from esnb.widgets import Race, race_outcomes
+from esnb.widgets import Race, race_outcomes, race_retries
 from esnb.widgets.race_runs import STREAM, left, schedules
 
 # -- the oracle --------------------------------------------------------------------------------
@@ -344,3 +344,13 @@ def test_outcomes_refuse_what_they_cannot_run() -> None:
     for wrong in ({"writers": 4}, {"writers": 1}, {"rule": "seats"}, {"pieces": 0}):
         with pytest.raises(InvalidEventError):
             race_outcomes(**wrong)  # type: ignore[arg-type]
+
+
+def test_conflicts_grow_with_the_square_of_the_writers() -> None:
+    table = race_retries([1, 2, 3, 5, 8])
+    for n, row in table.iterrows():
+        assert (row["appends"], row["conflicts"]) == (n * (n + 1) / 2, n * (n - 1) / 2)  # type: ignore[operator]
+        assert row["apart"] == 0
+    for wrong in (0, 51, "two"):
+        with pytest.raises(InvalidEventError, match="1 to 50 writers"):
+            race_retries([wrong])  # type: ignore[list-item]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 from uuid import NAMESPACE_URL, uuid5
 
@@ -57,6 +57,44 @@ def race_outcomes(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("guard")
 
 
+def race_retries(writers: Iterable[int] = (1, 2, 3, 4, 6, 8)) -> pd.DataFrame:
+    """What conflicts cost when more writers write to one stream at once, counted by running it.
+
+    Each writer has one note to add, and no rule that could refuse it. In every round all who are
+    not done read, then all append; the losers of a round try again in the next one. Notes commute,
+    so every retry succeeds in the end. A row a number of writers, with the counts of `appends`
+    tried and of `conflicts` in one stream, and of `apart`: conflicts where each writer has a stream
+    of its own, as in a finer cut of the aggregates.
+    """
+    rows = {}
+    for count in writers:
+        if not isinstance(count, int) or not 1 <= count <= _MOST_WRITERS:
+            raise InvalidEventError(
+                f"race_retries() runs 1 to {_MOST_WRITERS} writers, found {count!r}."
+            )
+        appends, conflicts = _rounds([STREAM] * count)
+        rows[count] = (appends, conflicts, _rounds([f"{STREAM}-{n}" for n in range(count)])[1])
+    columns = ["appends", "conflicts", "apart"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("writers")
+
+
+def _rounds(streams: list[str]) -> tuple[int, int]:
+    """Let one writer a stream in the list write its note: appends tried, and conflicts."""
+    appends = conflicts = 0
+    with EventStore(clock=LessonClock()) as store:
+        waiting = list(enumerate(streams))
+        while waiting:
+            seen = [(n, stream, store.version(stream)) for n, stream in waiting]
+            waiting = []
+            for n, stream, version in seen:
+                appends += 1
+                if _refused(store, stream, new_event("NoteAdded", by=f"writer {n}"), version, None):
+                    conflicts += 1
+                    waiting.append((n, stream))
+        assert sum(store.version(stream) for stream in set(streams)) == len(streams)
+    return appends, conflicts
+
+
 def _to_the_store(schedule: str) -> str:
     """What the store sees of a schedule: who reads and who appends, in the order of reading."""
     names = dict(zip(dict.fromkeys(schedule), "ABC", strict=False))
@@ -73,6 +111,7 @@ def _batches(items: list[str], size: int) -> Iterator[list[str]]:
 
 
 _GUARDS = ("no check", "expected version", "unique key", "append condition")
+_MOST_WRITERS = 50
 _RUNS_A_STORE = 70  # conditions look through the log of other runs as well, so it is kept short
 
 
