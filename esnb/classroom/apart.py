@@ -39,7 +39,8 @@ import pandas as pd
 from esnb import errors
 from esnb.errors import EsnbError
 from esnb.events import Event
-from esnb.store import ANY
+from esnb.interchange import restore
+from esnb.store import ANY, EventStore
 
 from .log import ClassroomError
 
@@ -80,6 +81,7 @@ class Peer:
         self._send, self._receive = send, receive
         self._kept: dict[int, Any] = {}
         self.verdict: BaseException | None = None
+        self.copies_stores = False  # a learner's store is looked at here, and not over there
 
     # -- requests --------------------------------------------------------------------------
 
@@ -161,6 +163,8 @@ class Peer:
                 return {tag: write(value)}
         if isinstance(value, StandIn):
             return {"yours": value._ref}
+        if isinstance(value, EventStore) and self.copies_stores:
+            return {"store": [self.encode(event, depth + 1) for event in value.read_all()]}
         if isinstance(value, pd.DataFrame):
             columns = [self.encode(list(value.columns)), self.encode(value.index.tolist())]
             rows = value.astype(object).where(value.notna(), None).to_numpy().tolist()
@@ -200,6 +204,10 @@ class Peer:
                 with contextlib.suppress(ValueError, TypeError):
                     frame[name] = frame[name].astype(dtype)
             return frame
+        if tag == "store":
+            events = [self.decode(event) for event in inner]
+            rows = [{name: getattr(event, name) for name in _EVENT} for event in events]
+            return restore(pd.DataFrame(rows)) if rows else EventStore()
         if tag == "error":
             return self._error(inner)
         if tag == "class":
@@ -387,6 +395,7 @@ def _child() -> None:
         return [prints.getvalue()[:_PRINTS], f"{type(error).__name__}: {error}" if error else ""]
 
     peer = Child(send, inward.readline)
+    peer.copies_stores = True
     while line := inward.readline():
         send(json.dumps(peer._served(json.loads(line))))
         if peer.verdict is not None:  # the learner wants to end the process

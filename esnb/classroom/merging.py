@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pandas as pd
 
 from esnb.errors import EsnbError
@@ -99,7 +99,7 @@ def merge(folder: str | os.PathLike[str]) -> Merged:
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    return {**row, "data": orjson.loads(row["event_data"])}
+    return {**row, "data": json.loads(row["event_data"])}
 
 
 def _complaints(rows: list[dict[str, Any]]) -> Iterator[tuple[int | None, str]]:
@@ -150,7 +150,7 @@ def _differences(
     """Where a hand-in departs from another one of the same learner."""
     pairs = zip(rows, streams.get(rows[0]["aggregate_id"], ()), strict=False)
     for number, (row, known) in enumerate(pairs, start=1):
-        if any(row[name] != known[name] for name in row if name != "position"):
+        if any(row[name] != known[name] for name in row if name not in ("position", "event_data")):
             yield (
                 number,
                 "differs from another hand-in of this learner: which one is theirs?",

@@ -40,6 +40,39 @@ class Stubs(ClearSolutions):  # type: ignore[misc]
         return changed
 
 
+class TeachersMarks(NbGraderPreprocessor):  # type: ignore[misc]
+    """What a cell is (graded, locked, worth how much) is as the teacher had it, not the learner.
+
+    The first cell with a known id gets the marks of the gradebook; every other loses its marks. And
+    nbgrader itself would stop grading *everybody* over one file whose marks it cannot read.
+    """
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Write the marks of each cell anew."""
+        api: Any = importlib.import_module("nbgrader.api")
+        where = resources["nbgrader"]
+        with api.Gradebook(where["db_url"]) as gradebook:
+            known = gradebook.find_notebook(where["notebook"], where["assignment"])
+            points = {cell.name: cell.max_score for cell in known.grade_cells}
+            answers = {cell.name for cell in known.solution_cells}
+            marks = {
+                cell.name: {
+                    "schema_version": 3, "task": False, "locked": bool(cell.locked),
+                    "grade_id": cell.name, "solution": cell.name in answers,
+                    "grade": cell.name in points, "cell_type": cell.cell_type,
+                }
+                for cell in known.source_cells
+            }  # fmt: skip
+            for name, worth in points.items():
+                marks[name]["points"] = worth
+        for cell in nb.cells:
+            theirs = cell.metadata.pop("nbgrader", None)
+            name = theirs.get("grade_id") if isinstance(theirs, dict) else None
+            if isinstance(name, str) and name in marks:
+                cell.metadata["nbgrader"] = _node(marks.pop(name))
+        return nb, resources
+
+
 class GradeApart(NbGraderPreprocessor):  # type: ignore[misc]
     """Run a submission in a child process, judge it here, and write the points into its cells."""
 
@@ -184,5 +217,8 @@ def _write(cell: Any, points: float, message: str) -> None:
 
 
 def _output(kind: str, **fields: Any) -> Any:
-    nbformat = importlib.import_module("nbformat")
-    return nbformat.NotebookNode(output_type=kind, **fields)
+    return _node({"output_type": kind, **fields})
+
+
+def _node(fields: dict[str, Any]) -> Any:
+    return importlib.import_module("nbformat").from_dict(fields)

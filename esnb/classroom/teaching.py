@@ -26,7 +26,7 @@ from .log import ClassroomError
 CONFIG = '''\
 """Settings of nbgrader for this course, made by `python run.py class`; yours to change."""
 
-from esnb.classroom.nbgrading import GradeApart, Stubs
+from esnb.classroom.nbgrading import GradeApart, Stubs, TeachersMarks
 from nbgrader import preprocessors as steps
 
 c = get_config()
@@ -36,6 +36,11 @@ c.GenerateAssignment.preprocessors = [
     steps.IncludeHeaderFooter, steps.LockCells, Stubs, steps.ClearOutput,
     steps.CheckCellMetadata, steps.ComputeChecksums, steps.SaveCells, steps.ClearHiddenTests,
     steps.ClearMarkScheme, steps.ComputeChecksums, steps.CheckCellMetadata,
+]
+# First of all, what a learner did to the marks of a cell is undone.
+c.Autograde.sanitize_preprocessors = [
+    TeachersMarks, steps.ClearOutput, steps.OverwriteKernelspec, steps.OverwriteCells,
+    steps.CheckCellMetadata,
 ]
 # In place of Execute: the submission runs in a process of its own, and is judged from outside.
 c.Autograde.autograde_preprocessors = [
