@@ -44,8 +44,9 @@ def catalogue(store: Reader, *, now: bool = False) -> pd.DataFrame:
     """The fields of a log: event_type, event_version, field, json_type, events, share.
 
     `share` is the part of the events of that type and version that have the field with that type.
-    A field inside another is written `address.city`, one inside a list `items[].sku`. The log is
-    described as it was written, or, with `now=True`, as its upcasters read it.
+    A field inside another is written `address.city`, one inside a list `items[].sku`; "mixed" is an
+    empty object, or several types in one list. The log is described as it was written, or, with
+    `now=True`, as its upcasters read it.
     """
     table = "events_now" if now else "events"
     found, totals = _mined(store.sql(_STRUCTURES.format(table=table)).fetchall())
@@ -120,6 +121,7 @@ def dry_run(
     many: chosen so that each type, version and structure of events occurs among them.
     """
     touched, made = _Shapes(), _Made()
+    broken: dict[str, None] = {}  # streams with an event that fails
     failures: list[tuple[Any, ...]] = []
     failed: Counter[tuple[str, int, str]] = Counter()
     for row in _touched_rows(store, upcasters):
@@ -128,6 +130,7 @@ def dry_run(
             shapes = upcasters.shapes(event_type, version, text, (number, stream, position))
         except UpcastError as error:
             failed[event_type, version, _cause(error)] += 1
+            broken[stream] = None
             if len(failures) < _SHOWN:
                 failures.append((position, stream, number, event_type, version, _cause(error)))
             continue
@@ -144,7 +147,7 @@ def dry_run(
     ]
     before_fields, _ = _mined(store.sql(_STRUCTURES.format(table="events")).fetchall())
     fields = _fields(before_fields, made.seen())
-    states, compared = _states(store, upcasters, kind, before, same, aggregates)
+    states, compared = _states(store, upcasters, kind, before, same, aggregates, list(broken))
     snapshots, lies = _snapshots(store.read_with(upcasters), kind)
     if len(states):
         problems.append(f"{len(states)} of {compared} aggregates have another state")
@@ -284,23 +287,25 @@ def _mined(rows: list[tuple[Any, ...]]) -> tuple[dict[Pair, Seen], Counter[Pair]
     for event_type, version, structure, count in rows:
         totals[event_type, version] += count
         seen = found.setdefault((event_type, version), {})
-        for name, kind in _leaves(json.loads(structure), ""):
+        for name, kind in _leaves(json.loads(structure), None):
             seen.setdefault(name, Counter())[kind] += count
     return found, totals
 
 
-def _leaves(structure: Any, path: str) -> Iterator[tuple[str, str]]:
+def _leaves(structure: Any, path: str | None) -> Iterator[tuple[str, str]]:
+    """The fields of a structure; None is the path of the data itself, which is no field."""
     if isinstance(structure, dict):
-        if path:
+        if path is not None:
             yield path, "object"
         for key, inner in structure.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else key)
+            yield from _leaves(inner, key if path is None else f"{path}.{key}")
     elif isinstance(structure, list):
-        yield path, "list"
+        yield path or "", "list"
         for inner in structure:
             if isinstance(inner, dict | list):
-                yield from (leaf for leaf in _leaves(inner, f"{path}[]") if leaf[0] != f"{path}[]")
-    else:
+                here = f"{path}[]"
+                yield from (leaf for leaf in _leaves(inner, here) if leaf[0] != here)
+    elif path is not None:
         yield path, _TYPES.get(structure, structure.lower())
 
 
@@ -315,16 +320,18 @@ def _cause(error: UpcastError) -> str:
 def _states(
     store: Reader, upcasters: Upcasters, kind: type[Aggregate] | None,
     before: type[Foldable] | None, same: Callable[[Any], Any],
-    aggregates: int | Iterable[str] | None,
+    aggregates: int | Iterable[str] | None, broken: list[str],
 ) -> tuple[pd.DataFrame, int]:  # fmt: skip
     names = ["aggregate_id", "difference"]
     if kind is None:
         return pd.DataFrame([], columns=names), 0
     if isinstance(aggregates, str):
         raise InvalidEventError("aggregates is a number, a list of ids, or None for all.")
-    ids = _chosen(store, kind, aggregates) if isinstance(aggregates, int) else aggregates
+    if isinstance(aggregates, int):
+        aggregates = dict.fromkeys([*broken[:aggregates], *_chosen(store, kind, aggregates)])
+    ids = None if aggregates is None else list(aggregates)
     old, new = _Fold(before or kind, store.upcasters), _Fold(kind, upcasters)
-    for event in store.stored(kind.aggregate_type, None if ids is None else list(ids)):
+    for event in store.stored(kind.aggregate_type, ids):
         old.take(event)
         new.take(event)
     rows = []
@@ -365,10 +372,10 @@ def _difference(old: Any, new: Any) -> str:
         return f"fails now: {str(new)[:120]}"
     if isinstance(old, EsnbError):
         return f"failed before: {str(old)[:120]}"
-    diff = diff_states({"": old}, {"": new})
     if isinstance(old, dict) and isinstance(new, dict):
         diff = diff_states(old, new)
-    return "; ".join(str(diff).splitlines()[:3]) if diff else ""
+        return "; ".join(str(diff).splitlines()[:3]) if diff else ""
+    return f"{old!r:.60} -> {new!r:.60}" if diff_states({"it": old}, {"it": new}) else ""
 
 
 def _chosen(store: Reader, kind: type[Aggregate], count: int) -> list[str]:

@@ -402,6 +402,13 @@ def test_a_snapshot_of_older_code_is_discarded_or_upcast_and_the_origin_says_so(
     store.delete_snapshots()
     Doubled.take_snapshot(store, "a")
     assert store.load(First, "a").total == 15
+
+    class Eager(First):
+        @classmethod
+        def upcast_state(cls, state, state_version):
+            return state
+
+    assert store.load(Eager, "a").total == 15
     assert "not used: it has state_version 3" in store.load(First, "a").origin.note
 
 
@@ -426,6 +433,12 @@ def test_the_newest_snapshot_wins_whichever_version_it_has(store):
     assert store.load(Doubled, "a").origin.snapshot == 4
     assert store.load(Doubled, "a", at=3).origin.snapshot == 2
     assert store.load(Doubled, "a").total == 20
+    Doubled.take_snapshot(store, "a")
+    fill(store, "a", 1)
+    assert str(store.load(Doubled, "a").origin) == "snapshot at 4 + 1 event"
+    fill(store, "a", 1)
+    Doubled.take_snapshot(store, "a")
+    assert str(store.load(Doubled, "a").origin) == "snapshot at 6 + 0 events"
 
 
 # -- the same on every read path -------------------------------------------------------------------
@@ -576,6 +589,7 @@ def test_every_read_path_gives_the_same(facts, chance, half):
                 loaded = store.load(Book, stream, at=number)
                 assert loaded.told == upto == history.at(number).told
                 assert loaded.version == number == history.at(number).version
+                assert loaded.origin.replayed == len(upto) == history.at(number).origin.replayed
                 assert store.load(Snapping, stream, at=number).told == upto
             assert store.as_of(len(facts)).load(Book, stream).told == own
             assert replay(Book, store.events(stream)).told == own
