@@ -25,7 +25,7 @@ from typing import Any
 #: How long a check may take: seconds of the processor, and of the clock for one that sleeps.
 LIMIT = 4.0
 PATIENCE = 5  # times the limit, by the clock
-STUBBORN = 2.0  # seconds to insist on the end of a loop that swallows exceptions
+STUBBORN = 5.0  # seconds to insist on the end of a loop that swallows exceptions
 PRINTS = 2_000  # characters of a learner's prints that are kept
 
 _OURS = str(Path(__file__).resolve().parents[1])
@@ -124,11 +124,16 @@ def _wait(thread: threading.Thread, seconds: float) -> None:
 
 def _stop(thread: threading.Thread) -> None:
     # At uneven moments: between two of them the loop is also outside of its own try.
+    # A thousand times a second, which needs threads to take turns more often than they do.
     pauses, end = random.Random(0), time.monotonic() + STUBBORN
-    ident = ctypes.c_ulong(thread.ident or 0)
-    while thread.is_alive() and time.monotonic() < end:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Stopped))
-        thread.join(pauses.uniform(0.0005, 0.01))
+    ident, turn = ctypes.c_ulong(thread.ident or 0), sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
+    try:
+        while thread.is_alive() and time.monotonic() < end:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Stopped))
+            thread.join(pauses.uniform(0, 0.001))
+    finally:
+        sys.setswitchinterval(turn)
 
 
 def is_theirs(file: str) -> bool:
