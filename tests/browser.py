@@ -418,6 +418,18 @@ class View:
         """Every control has a name, keeps its keys from JupyterLab and is large enough."""
         assert self.root.evaluate(NAMES_AND_ROLES) == []
 
+    def check_nothing_sticks_out(self) -> None:
+        """No text is wider than its place, and lists of terms are not laid out by JupyterLab."""
+        wrong = self.root.evaluate(
+            """root => [...root.querySelectorAll('td, th, dt, button, legend, label')]
+                .filter(e => e.checkVisibility() && !e.querySelector('[aria-hidden]'))
+                .filter(e => (e.scrollWidth > e.clientWidth + 1
+                    && getComputedStyle(e).display !== 'inline'
+                    || getComputedStyle(e).float !== 'none' && e.tagName === 'DT'))
+                .map(e => e.tagName + ' ' + e.textContent.slice(0, 40))"""
+        )
+        assert wrong == []
+
     def check_contrast(self, least: float) -> None:
         """Every text stands out from its ground: 4.5 to 1 is WCAG's minimum, 7 for a hall."""
         texts = self.root.evaluate(CONTRAST)
