@@ -1,8 +1,19 @@
-// The pure modules as the page gets them: put together as text, not as files that import each other
-// (there is no package.json).
+// A view and the modules it imports as the page gets them: put together as text, because there is no
+// package.json, and node would take the files for something else.
 import { readFileSync } from "node:fs";
 
 const read = (name) => readFileSync(new URL(`../../esnb/widgets/static/${name}.js`, import.meta.url), "utf8");
-const text = ["core", "film"].map(read).join("\n").replace(/^import [^;]+;\n/gm, "");
+const IMPORT = /^import [^;]+ from "\.\/(\w+)\.js";\n/gm;
 
-export const core = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+export async function load(view) {
+  const texts = new Map();
+  const add = (name) => {
+    const text = read(name);
+    for (const [, needed] of text.matchAll(IMPORT)) if (!texts.has(needed)) add(needed);
+    texts.set(name, text.replace(IMPORT, ""));
+  };
+  add(view);
+  return import(`data:text/javascript,${encodeURIComponent([...texts.values()].join("\n"))}`);
+}
+
+export const core = await load("film");

@@ -1,12 +1,9 @@
 // The counting part of lag.js alone. What it must agree with is in tests/test_lag_widget.py.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { load } from "./core.mjs";
 
-const read = (name) => readFileSync(new URL(`../../esnb/widgets/static/${name}`, import.meta.url), "utf8");
-const text = read("core.js").replace(/^export (?=const |function )/gm, "")
-  + read("lag.js").replace(/^import [^;]+ from "\.\/core\.js";\n/m, "");
-const lag = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+const lag = await load("lag");
 
 /** Twenty events of two orders; one event a second is written, two are projected. */
 const day = {

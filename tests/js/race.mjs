@@ -1,8 +1,4 @@
-// Race's module as the page gets it: the core in front of it, as text.
-import { readFileSync } from "node:fs";
+// Race's module as the page gets it.
+import { load } from "./core.mjs";
 
-const read = (name) =>
-  readFileSync(new URL(`../../esnb/widgets/static/${name}`, import.meta.url), "utf8");
-const core = read("core.js").replace(/^export (?=const |function )/gm, "");
-const view = read("race.js").replace(/^import [^;]+ from "\.\/core\.js";\n/m, "");
-export const race = await import(`data:text/javascript,${encodeURIComponent(`${core}\n${view}`)}`);
+export const race = await load("race");

@@ -51,6 +51,7 @@ function runs(guard) {
     return { ...step, step: move.endsWith("+") ? "raise" : guard ? "append" : "write", number: state.version };
   }
   grow("", { version: 1, sold: 0, writers: { A: { next: "read" }, B: { next: "read" } } }, { step: null });
+  for (const node of Object.values(nodes)) node.trouble = []; // none here: the real ones come from Python
   return nodes;
 }
 const GUARDS = { on: runs(true), off: runs(false) };
