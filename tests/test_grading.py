@@ -20,7 +20,7 @@ from uuid import UUID
 import pandas as pd
 import pytest
 
-from esnb import ANY, ConcurrencyError, EventStore, LessonClock, new_event, shop
+from esnb import ANY, AppendCondition, ConcurrencyError, EventStore, LessonClock, new_event, shop
 from esnb.classroom import ClassroomError, nbgrading, teaching
 from esnb.classroom.apart import Apart, Elsewhere, Gone, StandIn
 from esnb.classroom.nbgrading import hidden_call, judged
@@ -49,11 +49,15 @@ def source(cell: dict[str, Any]) -> str:
 KEPT = ("03-1", "03-2")  # two exercises are enough, and cost less
 BLIND = """
 def buy(store, buyer):
-    try:
-        store.append(LAMP, [sold(buyer)], expected_version=1)
-    except ConcurrencyError as error:
-        store.append(LAMP, [sold(buyer)], expected_version=error.actual)
-    return "bought"
+    events = store.events(LAMP)
+    version = len(events)
+    while left(events) > 0:
+        try:
+            store.append(LAMP, [sold(buyer)], expected_version=version)
+            return "bought"
+        except ConcurrencyError as error:
+            version = error.actual
+    return "sold out"
 """
 RIGHT_BUY = """
 def buy(store, buyer):
@@ -385,7 +389,7 @@ VALUES = [
     [1, [2, []]], (1, (2,)), {1, 2}, frozenset({"a"}), {"a": {1: (2,)}, (1, 2): []},
     datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2), date(2026, 3, 2),
     timedelta(days=-1, microseconds=3), UUID(int=5), Decimal("1.50"), EVENT, [EVENT, (EVENT,)],
-    shop.Order, ConcurrencyError, EventStore,
+    shop.Order, ConcurrencyError, EventStore, Path("a/b"), AppendCondition("OrderPlaced", after=3),
 ]  # fmt: skip
 
 
@@ -396,6 +400,23 @@ def test_a_value_there_and_back_is_the_same(value: Any, child: Apart) -> None:
     assert kind == type(value).__name__
     assert type(back) is type(value)
     assert back == value
+
+
+def test_a_class_over_there_is_a_class_here(child: Apart) -> None:
+    child.run("""
+class Tally:
+    unit = "pieces"
+    def __init__(self, start=0): self.total = start
+    def apply(self, event): self.total += event.data["n"]
+""")
+    kind = child.answer("Tally")
+    assert isinstance(kind, type)
+    assert (kind.__name__, kind.unit) == ("Tally", "pieces")
+    tally = kind(start=5)
+    tally.apply(new_event("Counted", n=2))
+    assert tally.total == 7
+    assert child.answer("lambda it: it is Tally")(kind)
+    assert child.answer("lambda it: isinstance(it, Tally)")(tally)
 
 
 def test_nan_and_tables_there_and_back(child: Apart) -> None:
@@ -482,6 +503,9 @@ def test_the_child_reaches_only_what_it_was_given(expression: str, child: Apart)
 
 def test_a_stand_in_names_no_class_of_the_judge() -> None:
     peer = nbgrading.Apart.__init__.__globals__["Peer"](print, input)
+    for text in ('{"ours": ["esnb.store:EventStore", {"d": []}]}', '{"what": 1}'):
+        with pytest.raises(ValueError, match="is no kind of value"):
+            peer.decode(json.loads(text))
     for name in ("os:system", "esnb.exercises.trial:Trial", "esnb.classroom.log:_Session",
                  "builtins:eval", "esnb.engine:re"):  # fmt: skip
         with pytest.raises((ValueError, AttributeError, ImportError)):

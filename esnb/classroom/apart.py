@@ -27,8 +27,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
@@ -40,6 +43,7 @@ from esnb import errors
 from esnb.errors import EsnbError
 from esnb.events import Event
 from esnb.interchange import restore
+from esnb.projections import Projection
 from esnb.store import ANY, EventStore
 
 from .log import ClassroomError
@@ -161,7 +165,7 @@ class Peer:
         for tag, (cls, write, _) in _PLAIN.items():
             if isinstance(value, cls):
                 return {tag: write(value)}
-        if isinstance(value, StandIn):
+        if isinstance(value, StandIn | _Kind):
             return {"yours": value._ref}
         if isinstance(value, EventStore) and self.copies_stores:
             return {"store": [self.encode(event, depth + 1) for event in value.read_all()]}
@@ -173,13 +177,19 @@ class Peer:
             return self.encode(value.tolist(), depth + 1)
         if isinstance(value, Iterator):
             return self.encode(list(value), depth + 1)
+        if is_dataclass(value) and not isinstance(value, type) and _is_ours(kind):
+            parts = {f.name: getattr(value, f.name) for f in dataclass_fields(value) if f.init}
+            return {"ours": [_named(kind), self.encode(parts, depth + 1)]}
         if isinstance(value, BaseException):
             return {"error": self._told(value)}
         if isinstance(value, type) and _is_ours(value):
-            return {"class": f"{value.__module__}:{value.__qualname__}"}
+            return {"class": _named(value)}
         if isinstance(value, ModuleType):
             raise ValueError("a module cannot be handed over")
         self._kept[id(value)] = value
+        if isinstance(value, type):
+            declared = _declared(value) if issubclass(value, Projection) else None
+            return {"kind": [id(value), value.__name__, self.encode(declared)]}
         return {"mine": [id(value), callable(value), type(value).__name__]}
 
     def decode(self, value: Any) -> Any:
@@ -212,6 +222,15 @@ class Peer:
             return self._error(inner)
         if tag == "class":
             return _our_class(inner)
+        if tag == "ours":
+            made = _our_class(inner[0])
+            if not is_dataclass(made):
+                raise ValueError(f"{inner[0]!r} is no kind of value")
+            return made(**self.decode(inner[1]))
+        if tag == "kind":
+            ref, name, declared = inner
+            kind = _Kind(str(name), (), {"_peer": self, "_ref": int(ref)})
+            return kind if declared is None else _projection(kind, self.decode(declared))
         if tag == "mine":
             ref, can_be_called, name = inner
             return (CallableStandIn if can_be_called else StandIn)(self, int(ref), str(name))
@@ -291,6 +310,90 @@ class CallableStandIn(StandIn):
         return self._peer.ask("call", ref=self._ref, args=list(args), kwargs=kwargs)
 
 
+class _Kind(type):
+    """A stand-in for a class: a class here as well, whose objects are made on the other side."""
+
+    _peer: Peer
+    _ref: int
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._peer.ask("call", ref=cls._ref, args=list(args), kwargs=kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{cls.__name__} has no {name!r} from here")
+        return cls._peer.ask("get", ref=cls._ref, name=name)
+
+
+_DECLARATION = ("tables", "sql", "columns", "gathers", "version")
+_MARKS = ("_handles", "_reacts")
+
+
+def _declared(kind: type[Projection]) -> dict[str, Any]:
+    """What a projection says of itself, and its marked methods: {name: (handles, reacts)}."""
+    marked = {
+        name: tuple(tuple(getattr(vars_of, mark, ())) for mark in _MARKS)
+        for name in dir(kind)
+        if any(hasattr(vars_of := getattr(kind, name), mark) for mark in _MARKS)
+    }
+    lists = {
+        name: value
+        for name, value in vars(kind).items()
+        if type(value) is list and name not in _DECLARATION and not name.startswith("_")
+    }
+    said = {name: getattr(kind, name) for name in _DECLARATION}
+    return said | {"marked": marked, "lists": lists}
+
+
+def _projection(kind: _Kind, declared: dict[str, Any]) -> type[Projection]:
+    """A real projection here: its SQL runs here, its methods on the other side."""
+    lists = {str(name): list(value) for name, value in declared["lists"].items()}
+    fields = lists | {name: declared[name] for name in _DECLARATION}
+    if fields["sql"]:
+        # Whatever the SQL says: it reaches no file of the judge.
+        given = [fields["sql"]] if isinstance(fields["sql"], str) else list(fields["sql"])
+        fields["sql"] = [_NO_FILES, *given]
+    for name, (handled, reacted) in declared["marked"].items():
+
+        def method(self: Any, *args: Any, _name: str = name) -> None:
+            if "_there" not in self.__dict__:
+                self.__dict__["_there"] = kind()
+            # The first argument of a handler is a cursor, of which `execute` is all it needs.
+            passed = [_Tables(args[0]), args[1]] if len(args) == 2 else args
+            there = self.__dict__["_there"]._ref
+            kind._peer.ask("method", ref=there, name=_name, args=list(passed), kwargs=lists)
+
+        method.__dict__.update({k: v for k, v in zip(_MARKS, (handled, reacted), strict=True) if v})
+        fields[str(name)] = method
+    return type(kind.__name__, (Projection,), fields)
+
+
+_NO_FILES = "set enable_external_access = false"
+
+
+class _Tables:
+    """The tables of a read model, for a handler on the other side."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        cursor.execute(_NO_FILES)
+
+    def execute(self, sql: str, values: Any = None) -> _Rows:
+        """Run a statement on them."""
+        return _Rows(self._cursor.execute(sql, values))
+
+
+class _Rows:
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    def fetchone(self) -> Any:
+        return self._result.fetchone()
+
+    def fetchall(self) -> Any:
+        return self._result.fetchall()
+
+
 class _Never:
     """Nothing is one: whole numbers beyond those of JSON, and nan, are written by `encode`."""
 
@@ -310,6 +413,7 @@ _PLAIN: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda t: [t.days, t.seconds, t.microseconds],
         lambda parts: timedelta(*map(int, parts)),
     ),
+    "path": (PurePath, str, Path),
     "uuid": (UUID, str, UUID),
     "dec": (Decimal, str, Decimal),
     "b": (bytes, lambda b: base64.b64encode(b).decode(), base64.b64decode),
@@ -321,6 +425,10 @@ def _is_ours(kind: type) -> bool:
     return parts[0] == "esnb" and parts[1:2] not in (["exercises"], ["classroom"]) and (
         getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
     )  # fmt: skip
+
+
+def _named(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _our_class(name: str) -> type:
@@ -383,6 +491,15 @@ def _child() -> None:
         def serve(self, kind: str, fields: Mapping[str, Any]) -> Any:
             if kind == "run":
                 return run(fields["source"])
+            if kind == "method":  # with the lists of its class as they are over there
+                thing, lists = self._kept[fields["ref"]], fields["kwargs"]
+                own = {name: getattr(thing, name) for name in lists}
+                for name, value in lists.items():
+                    own[name][:] = value
+                getattr(thing, fields["name"])(*fields["args"])
+                for name, value in lists.items():
+                    value[:] = own[name]
+                return None
             if kind == "answer":
                 return eval(fields["source"], shell.user_ns)  # the teacher's text, not data
             return super().serve(kind, fields)
