@@ -157,8 +157,9 @@ def _per_customer(answer: Any, trial: Trial) -> None:
         trial.require(got == wanted, "counts-something-else", **facts, got=sorted(got.items()),
                       when="all events at once")  # fmt: skip
         got = _caught_up(kind, store, [len(before), None], trial, events)
-        trial.require(got == wanted, "keeps-the-first" if got == first else "replaces", **facts,
-                      got=sorted(got.items()), when=f"{len(before)} events, then the rest")  # fmt: skip
+        mistake = "keeps-the-first" if got == first else "replaces"
+        trial.require(got == wanted, mistake, **facts, got=sorted(got.items()),
+                      when=f"{len(before)} events, then the rest")  # fmt: skip
 
 
 def _orders(events: Sequence[Event]) -> dict[str, int]:
