@@ -25,8 +25,9 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LIMIT", 1.5)
+def _short_limit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "endless" in request.node.name:
+        monkeypatch.setattr(running, "LIMIT", 1.0)
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from esnb import ConcurrencyError, DuplicateEventError, EventStore, LessonClock, new_event
@@ -71,8 +72,9 @@ afterwards = ...  # the version of the stream when his append is done
 def _the_number_to_state(answer: Any, trial: Trial) -> None:
     trial.kind(answer, (tuple, list), "two numbers: (expected, afterwards)")
     expected, afterwards = answer
-    numbers = type(expected) is int and type(afterwards) is int
-    trial.require(numbers, "wrong-kind", got=answer, wanted="two whole numbers")
+    numbers = isinstance(expected, Integral) and isinstance(afterwards, Integral)
+    trial.require(numbers, "wrong-kind", got=repr(answer), wanted="two whole numbers")
+    expected, afterwards = int(expected), int(afterwards)
     store = _shelf(20)
     for _ in range(6):
         _sell(store, "eve")

@@ -14,6 +14,21 @@ RIGHT = {
     "02-1": [
         """
 def in_order(letters):
+    by_number = {}
+    for letter in sorted(letters, key=lambda letter: letter.sequence_number):
+        by_number[letter.sequence_number] = letter
+    return by_number.values()
+""",
+        """
+def in_order(letters):
+    seen = set()
+    for letter in sorted(letters, key=lambda letter: letter.sequence_number):
+        if letter.event_id not in seen:
+            seen.add(letter.event_id)
+            yield letter
+""",
+        """
+def in_order(letters):
     result = []
     for letter in sorted(letters, key=lambda letter: letter.sequence_number):
         if not result or result[-1].sequence_number != letter.sequence_number:

@@ -6,6 +6,7 @@ RIGHT = {
     "03-1": [
         "expected = len(range(7))\nafterwards = expected + 2",
         "[expected, afterwards] = [7, 9]",
+        "import numpy as np\nexpected, afterwards = np.array([7, 9])",
     ],
     "03-2": [
         """
