@@ -47,7 +47,10 @@ CONDA_NAMES = {
     "playwright-python": "playwright",
     "python-confluent-kafka": "confluent-kafka",
 }
-IMPORT_NAMES = {"confluent_kafka": "confluent-kafka"}
+IMPORT_NAMES = {
+    "confluent_kafka": "confluent-kafka",
+    "IPython": "jupyterlab",  # its kernel runs the cells in JupyterLab and in grading alike
+}
 
 
 @functools.cache
@@ -225,9 +228,15 @@ def imported(path: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             name = ".".join([*base, *([node.module] if node.module else [])])
             # `from esnb import store` names the module in its second half.
-            yield from (
-                (f"{name}.{alias.name}" for alias in node.names) if name == "esnb" else [name]
-            )
+            yield from map(home, node.names) if name == "esnb" else [name]
+
+
+def home(alias: ast.alias) -> str:
+    """The module behind `from esnb import name`: itself, or the one that defines the name."""
+    if list((ROOT / "esnb").glob(f"{alias.name}*")):
+        return f"esnb.{alias.name}"
+    thing = getattr(importlib.import_module("esnb"), alias.name)
+    return getattr(thing, "__module__", type(thing).__module__)
 
 
 @functools.cache
