@@ -5,7 +5,6 @@ What the page shows is compared with a fold in Python, not with the widget's own
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from esnb import Event, EventStore, LessonClock, diff_states, new_event
 from esnb.shop import Order, first_orders, item
 from esnb.widgets import TimeTravel
-from tests.browser import Lab
+from tests.browser import AXE, Lab
 from tests.support import Tally
 
 pytestmark = pytest.mark.browser
@@ -824,12 +823,9 @@ def test_names_and_roles(opened: Opened) -> None:
 
 
 def test_axe_finds_nothing_serious(opened: Opened) -> None:
-    axe = os.environ.get("ESNB_AXE")
-    if not axe:
-        pytest.skip("ESNB_AXE names no axe.min.js (npm install axe-core): own checks only")
     for theme in ("light", "dark"):
         shown = opened(at=6, theme=theme)
-        shown.page.evaluate(Path(axe).read_text(encoding="utf-8"))
+        shown.page.evaluate(AXE.read_text(encoding="utf-8"))
         shown.slider.focus()
         for keys in ((), ("m",), ("Escape", "ArrowLeft", "p"), ("Escape", "?")):
             shown.keys(*keys)
