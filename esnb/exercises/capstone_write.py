@@ -72,11 +72,13 @@ class PaperStore:
         """Nothing to close."""
 
 
-class NoGuard(PaperStore):
-    """Takes any expected version."""
+class GuardsTheEarlyOnly(PaperStore):
+    """Takes an old version."""
 
     def guard(self, aggregate_id: str, expected: int, there: list[Event]) -> None:
-        """Let everybody pass."""
+        """Refuse versions that never were, and no others."""
+        if expected > len(there):
+            raise ConcurrencyError(aggregate_id, expected, len(there), [])
 
 
 class GuardsTheLateOnly(PaperStore):
@@ -144,7 +146,7 @@ class HalfAnAppend(PaperStore):
 MUTANTS = (
     ("newest first", NewestFirst, "misses-newest-first"),
     ("all streams are one", OneStream, "misses-one-stream"),
-    ("no guard", NoGuard, "misses-no-guard"),
+    ("guards against the early only", GuardsTheEarlyOnly, "misses-the-late"),
     ("guards against the late only", GuardsTheLateOnly, "misses-the-early"),
     ("stores, then refuses", StoresThenRefuses, "misses-a-late-refusal"),
     ("half an append", HalfAnAppend, "misses-half-an-append"),
@@ -180,8 +182,8 @@ def contract(make_store):
         "your contract. How many events does a test need, to see an order?",
         "misses-one-stream": "A store that mixes all streams passes your contract. Write to a "
         "second stream, and look at the first.",
-        "misses-no-guard": "A store that takes *any* expected version passes your contract. Come "
-        "with an old version, and expect a `ConcurrencyError`.",
+        "misses-the-late": "A store that takes an *old* version passes your contract. Come with "
+        "one that is too low, and expect a `ConcurrencyError`.",
         "misses-the-early": "A store that takes a version *that never was* passes your contract. "
         "State one that is too high.",
         "misses-a-late-refusal": "A store that raises the right error, and has stored the event "

@@ -153,7 +153,7 @@ def contract(make_store):
 LINES = {
     "misses-newest-first": 'assert [e.type for e in store.events("x")] == ["A", "B"]',
     "misses-one-stream": 'assert len(store.events("y")) == 1 or store.events("y")[0].type == "C"',
-    "misses-no-guard": 'assert refused([new_event("D")], 1)',
+    "misses-the-late": 'assert refused([new_event("D")], 1)',
     "misses-the-early": 'assert refused([new_event("D")], 5)',
     "misses-half-an-append": 'assert refused([new_event("D"), "no event"], 2, Exception)',
 }
@@ -178,7 +178,7 @@ def contract(make_store):
     store.append("x", [new_event("A"), new_event("B")], expected_version=0)
     assert [event.type for event in store.events("x")] == ["A", "B"]
 """,
-        "misses-no-guard": """
+        "misses-the-late": """
 def contract(make_store):
     store = make_store()
     store.append("x", [new_event("A"), new_event("B")], expected_version=0)
