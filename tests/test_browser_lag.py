@@ -104,7 +104,15 @@ def test_play_stops_where_it_should(opened: Opened) -> None:
     expect(shown.button("play")).to_have_attribute("aria-pressed", "false")
     shown.keys("Space", "Space")
     assert shown.at() == 12
-    assert opened(at=10, motion="reduce").at() == 10  # nothing moves by itself
+    still = opened(at=10, motion="reduce")
+    assert still.at() == 10  # nothing moves by itself
+    still.slider.focus()
+    still.keys("ArrowRight")
+    assert still.page.evaluate("document.getAnimations().length") == 0
+    assert still.root.evaluate(
+        """e => [e, ...e.querySelectorAll('*')].every(
+        x => getComputedStyle(x).transitionDuration === '0s')"""
+    )
 
 
 # -- predict, then reveal ----------------------------------------------------------------------
