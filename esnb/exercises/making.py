@@ -3,7 +3,7 @@
 In a notebook of solutions four tags say what a cell is, with the id of the exercise behind them:
 `exercise-03-2` (the text, under the exercise's heading), `answer-03-2` (code: the solution there,
 the stub here), `check-03-2` (code that ends in check(...)) and `reasoning-03-2` (why; left out
-here). All other cells are taken as they are.
+here). All other cells are taken as they are. A cell at the end leads to the solutions.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def tag_of(cell: Cell) -> tuple[str, str]:
 def derive(notebook: dict[str, Any], bank: dict[str, Exercise]) -> dict[str, Any]:
     """The notebook of exercises: stubs for solutions, no reasons, no outputs."""
     made = {**deepcopy(notebook), "cells": []}
+    name = ""
     for cell in deepcopy(notebook["cells"]):
         kind, exercise = tag_of(cell)
         if kind == "reasoning":
@@ -48,7 +49,21 @@ def derive(notebook: dict[str, Any], bank: dict[str, Exercise]) -> dict[str, Any
         made["cells"].append(cell)
         if kind == "check":
             made["cells"].append(_help_for(bank[exercise], cell.get("id", exercise)))
+            name = bank[exercise].notebook
+    if name:
+        made["cells"].append(_end_of(name))
     return made
+
+
+def _end_of(name: str) -> Cell:
+    return {
+        "cell_type": "markdown", "id": "to-the-solutions",
+        "metadata": {"tags": ["to-the-solutions"]},
+        "source": [
+            f"Done? Compare with [the solutions and their reasons](../solutions/{name}.ipynb). "
+            "[All exercises](README.md)."
+        ],
+    }  # fmt: skip
 
 
 def _help_for(exercise: Exercise, beside: str) -> Cell:
