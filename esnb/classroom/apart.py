@@ -26,7 +26,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from copy import deepcopy
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from datetime import date, datetime, timedelta
@@ -85,7 +87,12 @@ class Peer:
         self._send, self._receive = send, receive
         self._kept: dict[int, Any] = {}
         self.verdict: BaseException | None = None
-        self.copies_stores = False  # a learner's store is looked at here, and not over there
+        self.copies_stores = False  # a learner's store is looked at by the judge, as a copy
+        # An event is one object on each side; what code does to it must not get lost. So the events
+        # that went over and those that came are remembered, each with a copy to compare it with.
+        self._sent: dict[int, tuple[Event, Event]] = {}
+        self._held: dict[int, tuple[Event, Event]] = {}
+        self._refs: dict[int, int] = {}
 
     # -- requests --------------------------------------------------------------------------
 
@@ -93,7 +100,7 @@ class Peer:
         """Send a request and wait for its answer; serve the other side's requests meanwhile."""
         given = [*fields.get("args", ()), *fields.get("kwargs", {}).values()]
         message = {"ask": kind, **{name: self.encode(value) for name, value in fields.items()}}
-        self._send(json.dumps(message))
+        self._send(json.dumps(message | {"news": self._news()}))
         while True:
             reply = json.loads(self._receive())
             if not isinstance(reply, dict):
@@ -108,6 +115,7 @@ class Peer:
                 given, self.decode(reply.get("given", {"l": []})), strict=False
             ):
                 _take_over(mine, theirs)
+            self._hear(reply.get("news"))
             if "raise" in reply:
                 raise self._error(reply["raise"])
             return self.decode(reply.get("value"))
@@ -115,15 +123,42 @@ class Peer:
     def _served(self, message: Mapping[str, Any]) -> dict[str, Any]:
         given: list[Any] = []
         try:
-            fields = {k: self.decode(v) for k, v in message.items() if k != "ask"}
+            self._hear(message.get("news"))
+            fields = {k: self.decode(v) for k, v in message.items() if k not in ("ask", "news")}
             given = [*fields.get("args", ()), *fields.get("kwargs", {}).values()]
             value = self.encode(self.serve(message["ask"], fields))
-            return {"value": value, "given": self.encode(given)}
+            return {"value": value, "given": self.encode(given), "news": self._news()}
         except Exception as error:
-            return {"raise": self._told(error), "given": self.encode(given)}
+            told = self._told(error)
+            return {"raise": told, "given": self.encode(given), "news": self._news()}
         except BaseException as verdict:  # of the judge, and none of the learner's business
             self.verdict = verdict
             return {"raise": self._told(RuntimeError("stopped")), "given": {"l": []}}
+
+    def _news(self) -> list[Any]:
+        """The events that code on this side has changed: those that came, and those that went."""
+        told = []
+        for whose, known in (("yours", self._held), ("mine", self._sent)):
+            for ref, (event, copy) in known.items():
+                if event != copy:
+                    known[ref] = (event, deepcopy(event))
+                    told.append([whose, ref, [self.encode(getattr(event, n)) for n in _EVENT]])
+        return told
+
+    def _hear(self, news: Any) -> None:
+        """Let the events here be as they are over there."""
+        for whose, ref, fields in news or ():
+            known = self._sent if whose == "yours" else self._held
+            if ref in known:
+                event, _ = known[ref]
+                _take_over(event, Event(**dict(zip(_EVENT, map(self.decode, fields), strict=True))))
+                known[ref] = (event, deepcopy(event))
+
+    @staticmethod
+    def _remember(known: dict[int, tuple[Event, Event]], ref: int, event: Event) -> None:
+        known[ref] = (event, deepcopy(event))
+        if len(known) > _EVENTS_KEPT:
+            del known[next(iter(known))]
 
     def serve(self, kind: str, fields: Mapping[str, Any]) -> Any:
         """Do what the other side asks for: only with what it was given a stand-in for."""
@@ -161,13 +196,18 @@ class Peer:
             ]
             return {"d": pairs}
         if kind is Event:
-            return {"event": [self.encode(getattr(value, name), depth + 1) for name in _EVENT]}
+            held = self._held.get(self._refs.get(id(value), 0))
+            if held and held[0] is value:
+                return {"back": self._refs[id(value)]}
+            fields = [self.encode(getattr(value, name), depth + 1) for name in _EVENT]
+            self._remember(self._sent, id(value), value)
+            return {"event": [id(value), fields]}
         for tag, (cls, write, _) in _PLAIN.items():
             if isinstance(value, cls):
                 return {tag: write(value)}
         if isinstance(value, StandIn | _Kind):
             return {"yours": value._ref}
-        if isinstance(value, EventStore) and self.copies_stores:
+        if kind is EventStore and self.copies_stores:
             return {"store": [self.encode(event, depth + 1) for event in value.read_all()]}
         if isinstance(value, pd.DataFrame):
             columns = [self.encode(list(value.columns)), self.encode(value.index.tolist())]
@@ -175,7 +215,7 @@ class Peer:
             return {"table": [*columns, self.encode(rows, depth + 1), list(map(str, value.dtypes))]}
         if hasattr(value, "tolist") and hasattr(value, "dtype"):  # numpy, and pandas' columns
             return self.encode(value.tolist(), depth + 1)
-        if isinstance(value, Iterator):
+        if isinstance(value, Iterator | _SERIES):
             return self.encode(list(value), depth + 1)
         if is_dataclass(value) and not isinstance(value, type) and _is_ours(kind):
             parts = {f.name: getattr(value, f.name) for f in dataclass_fields(value) if f.init}
@@ -202,7 +242,15 @@ class Peer:
         if tag == "d":
             return {self.decode(k): self.decode(v) for k, v in inner}
         if tag == "event":
-            return Event(**dict(zip(_EVENT, map(self.decode, inner), strict=True)))
+            ref, fields = inner
+            event = Event(**dict(zip(_EVENT, map(self.decode, fields), strict=True)))
+            if ref in self._held and self._held[ref][1] == event:
+                return self._held[ref][0]
+            self._remember(self._held, int(ref), event)
+            self._refs[id(event)] = int(ref)
+            return event
+        if tag == "back":
+            return self._sent[inner][0]
         if tag in _PLAIN:
             return _PLAIN[tag][2](inner)
         if tag == "yours":
@@ -398,6 +446,8 @@ class _Never:
     """Nothing is one: whole numbers beyond those of JSON, and nan, are written by `encode`."""
 
 
+_SERIES = KeysView | ValuesView | ItemsView | range | deque
+_EVENTS_KEPT = 256
 _BUILTINS = importlib.import_module("builtins")
 _CONTAINERS: dict[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "z"}
 _MAKERS: dict[str, Callable[[Any], Any]] = {"l": list, "t": tuple, "s": set, "z": frozenset}
@@ -454,7 +504,9 @@ def _take_over(mine: Any, theirs: Any) -> None:
         if len(mine) != len(theirs):
             mine[:] = theirs
         for n, (own, other) in enumerate(zip(mine, theirs, strict=True)):
-            if isinstance(own, Event | list | dict) and type(own) is type(other):
+            if own is other:
+                continue
+            if isinstance(own, list | dict) and type(own) is type(other):
                 _take_over(own, other)
             elif own != other and not isinstance(other, StandIn):
                 mine[n] = other
@@ -463,7 +515,7 @@ def _take_over(mine: Any, theirs: Any) -> None:
             mine.clear()
             mine.update(theirs)
         for key, other in theirs.items():
-            if isinstance(mine[key], Event | list | dict) and type(mine[key]) is type(other):
+            if isinstance(mine[key], list | dict) and type(mine[key]) is type(other):
                 _take_over(mine[key], other)
             elif mine[key] != other and not isinstance(other, StandIn):
                 mine[key] = other

@@ -171,10 +171,12 @@ class _Submission:
             self.child = None
 
 
-def judged(exercise: Exercise, answer: Any, child: Apart, seed: str) -> tuple[float, str]:
+def judged(
+    exercise: Exercise, answer: Any, child: Apart, seed: str, rounds: int = ROUNDS
+) -> tuple[float, str]:
     """Judge an answer: the cases that everybody sees, then hidden ones; the worst round counts."""
     share, message = 1.0, f"right. {exercise.right}"
-    for round_ in range(1 + ROUNDS):
+    for round_ in range(1 + rounds):
         trial = Trial(exercise.id)
         if round_:
             trial.rng = random.Random(f"{seed} {round_}")
