@@ -38,11 +38,11 @@ from slider import long_order
 
 from esnb import EventStore, LessonClock
 from esnb.shop import Account, Order, simulate
-from esnb.widgets import TimeTravel, tape
+from esnb.widgets import TimeTravel, experiments
 from esnb.widgets.places import Places
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CORE = Path(tape.__file__).parent / "static" / "core.js"
+CORE = Path(experiments.__file__).parent / "static" / "core.js"
 
 SEEK = """
 import { readFileSync } from "node:fs";
@@ -176,7 +176,7 @@ def what_if() -> None:
     times = []
     for number in range(1, 61):
         begin = time.perf_counter()
-        tape.what_if(tt.history, [number], "skip")
+        experiments.what_if(tt.history, [number], "skip")
         times.append(1000 * (time.perf_counter() - begin))
     print(line("what-if, 60 events, Python", times))
 

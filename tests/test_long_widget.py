@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from esnb import EventStore, History, LessonClock, Upcasters, new_event, state_of
 from esnb.errors import AggregateNotFoundError, InvalidEventError
 from esnb.events import Event
-from esnb.widgets import long, tape
+from esnb.widgets import content, long, tape
 from esnb.widgets.long import LongHistory
 from esnb.widgets.timetravel import TimeTravel
 from tests.support import Tally
@@ -70,7 +70,7 @@ def test_windows_are_the_whole_fold(ask: Callable[..., Any], moves: list[Any]) -
         for number in range(n + 1):
             assert past.state(number) == whole.state(number)
         data = [text for window in windows for text in window["data"]]
-        assert data == [tape._json(event.event_data) for event in whole.events]
+        assert data == [content.as_json(event.event_data) for event in whole.events]
         a, b = n // 3, n
         rows = {path: (one, two) for path, one, two in past.rows(a, b)}
         assert {p: one for p, (one, _) in rows.items() if one is not None} == texts(whole.state(a))
@@ -93,7 +93,8 @@ def test_hops_and_searches_are_those_of_the_whole(
         for text in ("a", "put", '"', "1"):
             wanted = []
             for event in store.events("x"):
-                told = (event.event_type, tape._json(event.event_data), tape._json(event.metadata))
+                data, metadata = map(content.as_json, (event.event_data, event.metadata))
+                told = (event.event_type, data, metadata)
                 if any(text in one.lower() for one in told):
                     wanted.append(event.sequence_number)
             assert past.mentions(f" {text.upper()} ").tolist() == wanted
@@ -114,7 +115,7 @@ def test_headers_are_those_of_the_events(moves: list[Any], named: bool, lanes: A
             mine = [new_event("Set", value=1, metadata={"command_id": "c"}) for _ in range(2)]
             store.append("x", mine, expected_version=len(moves))
         past = LongHistory(store, Anything, "x", progress=False, lanes=lanes)
-        whole = tape.payload(store, [History(store, Anything, "x")], "x", stops={}, lanes=lanes)
+        whole = content.payload(store, [History(store, Anything, "x")], "x", stops={}, lanes=lanes)
         told = long.payload(store, [past], "x", stops={})
         time, command, kinds, lane = by_hand(past.headers.packed(), len(past))
         assert time == whole["time"]
@@ -137,7 +138,7 @@ def test_headers_of_a_bulk_load() -> None:
     )
     past = LongHistory(store, Anything, "x", progress=False)
     assert past.headers.commands().tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert past.headers.commands().tolist() == tape.commands_of(store.events("x"))
+    assert past.headers.commands().tolist() == content.commands_of(store.events("x"))
 
 
 def test_more_types_than_lanes() -> None:
@@ -146,7 +147,7 @@ def test_more_types_than_lanes() -> None:
         store.append("x", events, expected_version=0, aggregate_type="ANYTHING")
         past = LongHistory(store, Anything, "x", progress=False)
         names, lane = past.headers.lanes()
-        assert (names, lane.tolist()) == tape.lanes_of(events, None)
+        assert (names, lane.tolist()) == content.lanes_of(events, None)
 
 
 @pytest.fixture
@@ -177,6 +178,36 @@ def test_a_long_stream_is_long(store: EventStore) -> None:
     assert not isinstance(short.history, LongHistory) or len(short.history) > long.LONG_ABOVE
     with pytest.raises(AggregateNotFoundError):
         LongHistory(store, Anything, "nobody", progress=False)
+
+
+def test_a_state_is_a_short_fold_away(store: EventStore) -> None:
+    applied = 0
+
+    class Counted(Anything):
+        def apply(self, event: Event) -> None:
+            nonlocal applied
+            applied += 1
+            super().apply(event)
+
+    past = LongHistory(store, Counted, "x", progress=False)
+    assert applied == 30
+    for number in (0, 3, 4, 29, 30):
+        applied = 0
+        past.state(number)
+        assert applied <= past.every
+    applied = 0
+    past.window(past.window_of(29))
+    assert applied <= past.every + past.span
+    applied = 0
+    past.window(past.window_of(30))  # the same one: it is kept
+    assert applied == 0
+
+
+def test_a_hop_goes_to_the_nearest(store: EventStore) -> None:
+    past = LongHistory(store, Anything, "x", progress=False)
+    assert [past.hop("held", 12, step) for step in (-1, 1)] == [(11, 11), (13, 13)]
+    assert past.hop("held.k1", 12, -1) == (7, 7)
+    assert past.hop("last", 12, 1) == (None, 30)
 
 
 def test_a_long_past_ends_where_it_ends(store: EventStore) -> None:

@@ -27,7 +27,7 @@ from esnb.clock import utc
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError
 from esnb.shop import Order, first_orders
 from esnb.timetravel import diff_states
-from esnb.widgets import tape
+from esnb.widgets import content, experiments, tape
 from esnb.widgets.timetravel import TimeTravel
 from tests.support import JSON, KEYS, Snapped, Tally, fill
 
@@ -226,7 +226,7 @@ def test_a_command_is_one_append(ask: Callable[..., Any]) -> None:
         store.save(order)
         order.pay()
         store.save(order)
-        numbers = tape.commands_of(store.events("order-1"))
+        numbers = content.commands_of(store.events("order-1"))
     assert numbers == [0, 0, 1]
     assert ask("commands", command=numbers) == [[0, 2, 3], [0, 2, 3]]
 
@@ -234,9 +234,9 @@ def test_a_command_is_one_append(ask: Callable[..., Any]) -> None:
 def test_commands_by_id_and_in_a_bulk_load() -> None:
     event = new_event("A", occurred_at="2026-03-02T09:00:00Z", metadata={"command_id": "x"})
     other = new_event("A", occurred_at="2026-03-02T11:00:00Z", metadata={"command_id": "x"})
-    assert tape.commands_of([event, other]) == [0, 0]
+    assert content.commands_of([event, other]) == [0, 0]
     times = ["2026-03-02T09:00:00Z", "2026-03-02T09:00:00Z", "2026-03-02T11:00:00Z"]
-    assert tape.commands_of([new_event("A", occurred_at=time) for time in times]) == [0, 0, 1]
+    assert content.commands_of([new_event("A", occurred_at=time) for time in times]) == [0, 0, 1]
 
 
 @needs_node
@@ -252,18 +252,18 @@ def test_as_of_is_inclusive_also_with_equal_times(
     events = [new_event("Added", occurred_at=start + timedelta(seconds=s)) for s in seconds]
     past = History.of(events, Tally)
     wanted = [start + timedelta(seconds=q) for q in questions]
-    times = [tape._micros(e.occurred_at) for e in events]
-    found = ask("numberAt", times=times, at=[tape._micros(t) for t in wanted])
+    times = [content.micros(e.occurred_at) for e in events]
+    found = ask("numberAt", times=times, at=[content.micros(t) for t in wanted])
     assert found == [past.number_at(t) for t in wanted]
     texts = [t.isoformat() for t in wanted]
-    assert ask("parseTime", texts=texts) == [tape._micros(t) for t in wanted]
+    assert ask("parseTime", texts=texts) == [content.micros(t) for t in wanted]
 
 
 @needs_node
 @SOME
 @given(st.datetimes(datetime(1700, 1, 1), datetime(2250, 1, 1)))  # what a double holds exactly
 def test_times_are_written_to_the_microsecond(ask: Callable[..., Any], time: Any) -> None:
-    us = tape._micros(utc(time.isoformat() + "Z"))
+    us = content.micros(utc(time.isoformat() + "Z"))
     text = ask("moment", times=[us])[0]
     assert ask("parseTime", texts=[text]) == [us]
     assert text.startswith(time.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0"))
@@ -285,7 +285,7 @@ def test_how_we_got_here_equals_an_instrumented_load(ask: Callable[..., Any]) ->
         for n in range(11):
             tally.add(n)
             store.save(tally)
-        snapshots, unused = tape.snapshots_of(store, Counted, "t")
+        snapshots, unused = content.snapshots_of(store, Counted, "t")
         assert snapshots == [3, 6, 9]
         assert unused == []
         for use in (True, False):
@@ -300,18 +300,18 @@ def test_how_we_got_here_equals_an_instrumented_load(ask: Callable[..., Any]) ->
                 assert told[number]["applied"] == applied
 
         Counted.state_version = 2
-        assert tape.snapshots_of(store, Counted, "t")[0] == []
+        assert content.snapshots_of(store, Counted, "t")[0] == []
         reason = "its state_version is 1, the code's 2"
-        assert tape.snapshots_of(store, Counted, "t")[1] == [[n, reason] for n in (3, 6, 9)]
+        assert content.snapshots_of(store, Counted, "t")[1] == [[n, reason] for n in (3, 6, 9)]
 
 
 def test_no_snapshots_where_a_load_uses_none(store: EventStore) -> None:
-    assert tape.snapshots_of(store, Order, "order-1042") == ([], [])
+    assert content.snapshots_of(store, Order, "order-1042") == ([], [])
     fill(store, "t", 4)
     Snapped.take_snapshot(store, "t")
-    assert tape.snapshots_of(store, Tally, "t") == ([], [])
-    assert tape.snapshots_of(store, Snapped, "t") == ([4], [])
-    assert tape.snapshots_of(store.as_of(store.position), Snapped, "t") == ([], [])
+    assert content.snapshots_of(store, Tally, "t") == ([], [])
+    assert content.snapshots_of(store, Snapped, "t") == ([4], [])
+    assert content.snapshots_of(store.as_of(store.position), Snapped, "t") == ([], [])
 
 
 NAMES = st.lists(
@@ -322,7 +322,7 @@ NAMES = st.lists(
 
 @given(NAMES)
 def test_event_types_differ_without_colour(names: list[str]) -> None:
-    drawn = tape.drawings(names)
+    drawn = content.drawings(names)
     assert [one["name"] for one in drawn] == names
     assert len({one["code"] for one in drawn}) == len(names)
     own = [one for one in drawn if one["name"] not in figures.MARKS]
@@ -353,8 +353,8 @@ def test_what_if_says_where_the_state_machine_refuses(store: EventStore) -> None
 
 def test_nothing_muted_is_the_fact(store: EventStore) -> None:
     past = History(store, Order, "order-1042")
-    for policy in tape.POLICIES:
-        told = tape.what_if(past, [], policy)
+    for policy in experiments.POLICIES:
+        told = experiments.what_if(past, [], policy)
         assert told["rows"] == []
         assert told["refused"] == []
         assert told["number"] == 4
@@ -362,14 +362,14 @@ def test_nothing_muted_is_the_fact(store: EventStore) -> None:
 
 def test_every_single_mute_is_ready(store: EventStore) -> None:
     past = History(store, Order, "order-1042")
-    ready = tape.single_mutes(past)
+    ready = experiments.single_mutes(past)
     assert ready is not None
     assert set(ready) == {"1", "2", "3", "4"}
     for number, policies in ready.items():
-        for policy in tape.POLICIES:
-            assert policies[policy] == tape.what_if(past, [int(number)], policy)
-    fill(store, "t", tape.SINGLE_MUTES_UP_TO + 1)
-    assert tape.single_mutes(History(store, Tally, "t")) is None
+        for policy in experiments.POLICIES:
+            assert policies[policy] == experiments.what_if(past, [int(number)], policy)
+    fill(store, "t", experiments.SINGLE_MUTES_UP_TO + 1)
+    assert experiments.single_mutes(History(store, Tally, "t")) is None
 
 
 def test_the_kernel_answers_what_was_not_ready(store: EventStore) -> None:
@@ -380,7 +380,7 @@ def test_the_kernel_answers_what_was_not_ready(store: EventStore) -> None:
     tt._on_message(tt, {"ask": "what-if", "id": 8, "muted": [99], "policy": "skip"}, [])
     tt._on_message(tt, {"ask": "something"}, [])
     assert [reply["id"] for reply in sent] == [7, 8]
-    assert sent[0]["result"] == tape.what_if(tt.history, [2, 3], "skip")
+    assert sent[0]["result"] == experiments.what_if(tt.history, [2, 3], "skip")
     assert "There is no event 99" in sent[1]["error"]
 
 
@@ -433,7 +433,7 @@ def test_any_fold_under_one_playhead(store: EventStore) -> None:
     assert tt.state == {"received": 2690}
     assert tt.code == 'History(store, Money, "order-1042").at(2)'
     assert tt._data["others"] == [
-        tape.face(store, History(store, Money, "order-1042"), "order-1042")
+        content.face(store, History(store, Money, "order-1042"), "order-1042")
     ]
     assert repr(tt) == "<time travel: order-1042 as Money, at event 2 of 4>"
     with pytest.raises(InvalidEventError, match="at least one class"):
@@ -512,7 +512,7 @@ def test_the_code_line_works_when_pasted(ask: Callable[..., Any], store: EventSt
 def test_event_data_is_indented_and_stays_the_same_json(
     ask: Callable[..., Any], data: dict[str, Any]
 ) -> None:
-    raw = tape._json(data)
+    raw = content.as_json(data)
     assert json.loads(ask("pretty", texts=[raw])[0]) == json.loads(raw)
 
 
@@ -550,7 +550,7 @@ def test_an_order_is_judged_as_the_state_machine_does(
     ask: Callable[..., Any], store: EventStore
 ) -> None:
     past = History(store, Order, "order-1042")
-    tree = tape.order_tree(past)
+    tree = experiments.order_tree(past)
     orders = [list(order) for order in itertools.permutations(range(1, 5))]
     for order, told in zip(orders, ask("legal", tree=tree, orders=orders), strict=True):
         state, want = Order(), None
@@ -567,9 +567,10 @@ def test_an_order_is_judged_as_the_state_machine_does(
 
 def test_no_task_of_order_where_there_are_no_rules(store: EventStore) -> None:
     fill(store, "t", 5)
-    assert tape.order_tree(History(store, Tally, "t")) is None  # 120 orders, all of them legal
-    fill(store, "t", tape.ORDER_UP_TO + 1)
-    assert tape.order_tree(History(store, Tally, "t")) is None
+    # 120 orders, all of them legal.
+    assert experiments.order_tree(History(store, Tally, "t")) is None
+    fill(store, "t", experiments.ORDER_UP_TO + 1)
+    assert experiments.order_tree(History(store, Tally, "t")) is None
 
 
 @needs_node

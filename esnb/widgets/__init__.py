@@ -5,7 +5,8 @@ from esnb.widgets.lag import Lag
 from esnb.widgets.race import Race
 from esnb.widgets.race_guards import race_outcomes, race_retries
 from esnb.widgets.refused import Refusals, Refused
-from esnb.widgets.simple import StoreSlider, TimeSlider, store_slider, time_slider
+from esnb.widgets.simple import TimeSlider, time_slider
+from esnb.widgets.simple_store import StoreSlider, store_slider
 from esnb.widgets.timetravel import TimeTravel
 
 __all__ = [

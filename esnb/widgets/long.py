@@ -28,7 +28,7 @@ from esnb.errors import AggregateNotFoundError, InvalidEventError
 from esnb.events import Event
 from esnb.reading import COLUMNS, Reader, event_from_row
 from esnb.timetravel import History, Policy, WhatIf, _under, diff_states
-from esnb.widgets import tape
+from esnb.widgets import content, tape
 
 LONG_ABOVE = 20_000
 SPAN, SHORTEST = 256, 16  # events in a window; a state of many values has shorter ones
@@ -175,7 +175,7 @@ class LongHistory(History[F]):
     def number_at(self, when: datetime | str) -> int | None:
         """How many events had occurred by a time; see `History.number_at`."""
         times = np.frombuffer(self.headers.time, dtype=np.float64)
-        inside = times <= float(tape._micros(utc(when)) or 0)
+        inside = times <= float(content.micros(utc(when)) or 0)
         number = int(inside.sum())
         return number if bool(inside[:number].all()) else None
 
@@ -245,7 +245,7 @@ class LongHistory(History[F]):
             "from": first,
             "to": last,
             **tape.reel(states(), every=self.span + 1),
-            **tape.contents(labels),
+            **content.contents(labels),
         }
         self._windows[index] = found
         while len(self._windows) > _WINDOWS:
@@ -254,8 +254,8 @@ class LongHistory(History[F]):
 
     def rows(self, a: int, b: int) -> list[list[str | None]]:
         """All fields of two states: path, text at `a`, text at `b`; None where it is absent."""
-        one, two = (dict(tape._leaves(self.state(number))) for number in (a, b))
-        paths = tape._in_order(tape._trails((one, two)))
+        one, two = (dict(tape.leaves(self.state(number))) for number in (a, b))
+        paths = tape.in_order(tape.trails((one, two)))
         return [[path, one.get(path), two.get(path)] for path in paths]
 
     def hop(self, field: str, number: int, direction: int) -> tuple[int | None, int]:
@@ -311,18 +311,18 @@ class Headers:
             self._lane.append(self._names.number(self._lanes(event)))
 
     def lanes(self) -> tuple[list[str], np.ndarray]:
-        """The names of the lanes, and the lane of each event; see `tape.lanes_of`."""
+        """The names of the lanes, and the lane of each event; see `content.lanes_of`."""
         names = self._names.texts if self._lanes else self.types.texts
         numbers = np.frombuffer(self._lane if self._lanes else self._type, dtype=np.uint16)
         counts = np.bincount(numbers, minlength=len(names)).tolist()
-        kept, place = tape.lane_places(dict(zip(names, counts, strict=True)))
+        kept, place = content.lane_places(dict(zip(names, counts, strict=True)))
         return kept, np.array([place[name] for name in names], dtype=np.uint8)[numbers]
 
     def commands(self) -> np.ndarray:
-        """The number of the command that each event came from; see `tape.commands_of`."""
+        """The number of the command that each event came from; see `content.commands_of`."""
         times = np.frombuffer(self._recorded, dtype=np.float64)
         occurred = np.frombuffer(self.time, dtype=np.float64)
-        bulk = tape.loaded_in_bulk(len(np.unique(times)), np.ptp(occurred) / 1e6)
+        bulk = content.loaded_in_bulk(len(np.unique(times)), np.ptp(occurred) / 1e6)
         keys = [
             (None, when) if name is None else (name, None)
             for name, when in zip(self._ids, (occurred if bulk else times).tolist(), strict=True)
@@ -346,7 +346,7 @@ def payload(
 ) -> dict[str, Any]:  # fmt: skip
     """What the browser gets at once; headers go beside it as bytes, windows when asked for."""
     first, *others = (
-        {**tape.kind_of(store, history.kind, aggregate_id), "span": history.span}
+        {**content.kind_of(store, history.kind, aggregate_id), "span": history.span}
         for history in histories
     )
     headers = histories[0].headers
@@ -354,7 +354,7 @@ def payload(
         "id": aggregate_id,
         "n": len(histories[0]),
         "long": True,
-        "types": tape.drawings(headers.types.texts),
+        "types": content.drawings(headers.types.texts),
         "lanes": headers.lanes()[0],
         "stops": [[number, text] for number, text in sorted(stops.items())],
         "refused": list(refused),

@@ -26,7 +26,7 @@ from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
 from esnb.reading import Reader
 from esnb.timetravel import Diff, History, Policy, WhatIf
-from esnb.widgets import long, page, parts, simple, tape
+from esnb.widgets import content, experiments, long, page, parts, simple, tape
 from esnb.widgets import refused as _refused
 from esnb.widgets.long import LongHistory
 from esnb.widgets.whole import StoreTravel
@@ -94,7 +94,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
         first = self.histories[0]
         told: Any = {"stops": self.stops, "refused": self.refused}
         if not isinstance(first, LongHistory):
-            return tape.payload(store, self.histories, self.name, lanes=lanes, **told), b""
+            return content.payload(store, self.histories, self.name, lanes=lanes, **told), b""
         longs: Any = self.histories
         return long.payload(store, longs, self.name, **told), first.headers.packed()
 
@@ -235,7 +235,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     def _picture(self) -> bytes:
         n, at = len(self.history), self.at
         if n <= _MARKS_UP_TO:
-            events = tape.labels(self.history)
+            events = content.labels(self.history)
             ax = figures.canvas(max(n, 4), top=0.7, bottom=-0.8)
             return figures.png(figures.stream(ax, events, cursor=at))
         edges = np.linspace(0, n, _BARS + 1)
@@ -298,7 +298,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
 
     def _asked_what_if(self, history: History[Any], content: dict[str, Any]) -> Any:
         muted = [self._number(number) for number in content["muted"]]
-        return tape.what_if(history, muted, content["policy"])
+        return experiments.what_if(history, muted, content["policy"])
 
     def _asked_window(self, history: Any, content: dict[str, Any]) -> Any:
         return history.window(history.window_of(self._number(content["at"])))

@@ -23,7 +23,7 @@ from esnb import figures
 from esnb.clock import utc
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.reading import Reader
-from esnb.widgets import page, parts, tape
+from esnb.widgets import content, page, parts
 from esnb.widgets.places import Places
 
 STOPS = 200
@@ -53,7 +53,7 @@ class StoreTable(page.PageWidget, view="whole"):
         data: dict[str, Any] = {
             "kinds": places.kinds,
             "columns": places.columns,
-            "types": {one["name"]: one for one in tape.drawings(places.types)},
+            "types": {one["name"]: one for one in content.drawings(places.types)},
             "answer": answer,
         }
         super().__init__(
