@@ -417,6 +417,28 @@ def test_untouched_classes() -> None:
     assert not is_untouched(define(stub.replace("return x", "return -x"), "A"), stub)
 
 
+CLASSES = {
+    "plain": "class A:\n    def f(self):\n        return 1",
+    "property": "class A:\n    @property\n    def f(self):\n        return 1",
+    "attributes": "class A:\n    n = 1\n    text = 'x'",
+    "both": "class A:\n    n = 1\n    def f(self):\n        return 1",
+    "dataclass": "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\n"
+    "    def f(self):\n        return 1",
+    "aggregate": "from esnb import Aggregate\n"
+    "class A(Aggregate):\n    def f(self):\n        return 1",
+}
+
+
+@pytest.mark.parametrize("stub", CLASSES.values(), ids=CLASSES)
+def test_untouched_classes_of_every_kind(stub: str) -> None:
+    assert is_untouched(define(stub, "A"), stub)
+    if "return 1" in stub:
+        assert not is_untouched(define(stub.replace("return 1", "return 2"), "A"), stub)
+    if "n = 1" in stub:
+        assert not is_untouched(define(stub.replace("n = 1", "n = 2"), "A"), stub)
+    assert not is_untouched(define(stub + "\n    more = 3", "A"), stub)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_histories_keep_the_rules(seed: int) -> None:
     rng = random.Random(seed)

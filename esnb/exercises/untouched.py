@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
@@ -20,11 +21,41 @@ def is_untouched(answer: Any, stub: str) -> bool:
         return _has_gap(answer) or any(
             type(answer) is type(value) and answer == value for value in _literals(stub)
         )
-    codes = dict(_codes_of(answer))
-    if not codes:
-        return False
     name = getattr(answer, "__name__", "")
+    codes = dict(_codes_of(answer))
+    if isinstance(answer, type):
+        literals = _class_literals(stub, name)
+        mine = {k: v for k, v in vars(answer).items() if isinstance(v, _PLAIN) and k in literals}
+        more = {k for k, v in vars(answer).items() if isinstance(v, _PLAIN) and _is_theirs(k)}
+        if mine != literals or more - literals.keys() or not (codes or literals):
+            return False
+    elif not codes:
+        return False
     return codes == dict(_codes_in(compile(stub, "<stub>", "exec"), name))
+
+
+_PLAIN = (str, int, float, list, tuple, dict, set, type(None))
+
+
+def _is_theirs(attribute: str) -> bool:
+    # A class derived from Aggregate is given its aggregate_type.
+    return not attribute.startswith("_") and attribute != "aggregate_type"
+
+
+def _class_literals(stub: str, name: str) -> dict[str, Any]:
+    """What the body of the class assigns, as far as it is literal."""
+    found: dict[str, Any] = {}
+    for node in ast.parse(stub).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            for line in node.body:
+                target = line.targets[0] if isinstance(line, ast.Assign) else None
+                if isinstance(line, ast.AnnAssign):
+                    target = line.target
+                value = getattr(line, "value", None)
+                if isinstance(target, ast.Name) and value is not None:
+                    with contextlib.suppress(ValueError):
+                        found[target.id] = ast.literal_eval(value)
+    return found
 
 
 def _has_gap(value: Any, depth: int = 0) -> bool:
@@ -57,8 +88,10 @@ def _codes_of(answer: Any) -> Iterator[tuple[str, Any]]:
         yield "", _print(code)
     elif isinstance(answer, type):
         for name, value in vars(answer).items():
-            code = getattr(getattr(value, "__func__", value), "__code__", None)
-            if isinstance(code, CodeType):
+            function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+            code = getattr(function, "__code__", None)
+            # Not what a decorator such as dataclass has written.
+            if isinstance(code, CodeType) and _is_written(code):
                 yield name, _print(code)
 
 
@@ -66,11 +99,15 @@ def _codes_in(module: CodeType, name: str) -> Iterator[tuple[str, Any]]:
     """The same of the function or class `name` in a compiled stub."""
     for code in module.co_consts:
         if isinstance(code, CodeType) and code.co_name == name:
-            inner = [c for c in code.co_consts if isinstance(c, CodeType)]
+            inner = [c for c in code.co_consts if isinstance(c, CodeType) and _is_written(c)]
             if code.co_flags & 0x02:  # a function has fast locals, the body of a class has not
                 yield "", _print(code)
             else:
                 yield from ((c.co_name, _print(c)) for c in inner)
+
+
+def _is_written(code: CodeType) -> bool:
+    return code.co_filename != "<string>" and not code.co_name.startswith("__annotate")
 
 
 def _print(code: CodeType) -> Any:
