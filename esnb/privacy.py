@@ -257,11 +257,11 @@ class _Opening(Upcasters):
     def __bool__(self) -> bool:
         return bool(self._vault.personal) or super().__bool__()
 
+    def around(self, other: Upcasters) -> Upcasters:
+        return self._vault.steps(other)
+
     def touches(self, event_type: str, version: int) -> bool:
         return event_type in self._vault.personal or super().touches(event_type, version)
-
-    def sources(self) -> set[str]:
-        return super().sources() | self._vault.personal.keys()
 
     def shapes(self, event_type: str, version: int, text: str, place: Place) -> list[Shape]:
         if event_type in self._vault.personal:

@@ -445,7 +445,8 @@ class Reader:
 
     def read_with(self, upcasters: Upcasters) -> Past:
         """The same log, read with other steps: as newer or older code would. It cannot write."""
-        return Past(self._log, self.clock, upcasters, self._horizon, self._until)
+        steps = self.upcasters.around(upcasters)
+        return Past(self._log, self.clock, steps, self._horizon, self._until)
 
     def snapshot(
         self, aggregate_id: str, aggregate_type: str, upto: int | None, state_version: int

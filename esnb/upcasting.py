@@ -89,6 +89,8 @@ class Upcasters:
 
         An empty list is allowed. A part of the same type has version `version + 1`, one of another
         type has version 1, or the third member says. Steps of the part's own type then go on.
+        The parts are rows of one position in a projection's `new_events`: where their order among
+        themselves counts, write handlers, which get them in order.
         """
         return self._adder("split", event_type, version, because)
 
@@ -155,6 +157,10 @@ class Upcasters:
         twin._steps, twin._downs = self._steps, self._downs
         twin._limits = {**self._limits, **versions}
         return twin
+
+    def around(self, other: Upcasters) -> Upcasters:
+        """Other steps, as the store of these ones would read with them."""
+        return other
 
     # -- asking ----------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from esnb import ANY, Aggregate, EsnbError, EventStore, LessonClock, Upcasters, new_event
 from esnb.evolution import catalogue, dry_run
+from esnb.privacy import KeyVault
 from tests.support import OBJECTS
 
 
@@ -272,3 +273,24 @@ def test_many_events_in_parts(monkeypatch):
             n for n in range(40) for _ in range(2)
         )
         assert isinstance(report.versions, pd.DataFrame)
+
+
+def test_what_is_sealed_is_opened_before_the_steps():
+    vault = KeyVault(personal={"A": {"who": ["name"]}})
+    with EventStore(clock=LessonClock(), vault=vault) as store:
+        new = new_event("A", name="ada", who="c1", euros=2)
+        store.append("a0", [new], expected_version=0, aggregate_type="CARD")
+        steps = Upcasters()
+
+        @steps.register("A", 1)
+        def shout(data):
+            return {"name": data["name"].upper(), "who": data["who"], "cents": data["euros"] * 100}
+
+        report = dry_run(store, steps, New, before=Old, same=worth)
+        assert report.ok, report
+        assert report.fields[["field", "change"]].values.tolist() == [
+            ["cents", "new"], ["euros", "gone"],
+        ]  # fmt: skip
+        assert store.read_with(steps).events("a0")[0].data["name"] == "ADA"
+        down = Upcasters().down_to({"A": 1})
+        assert store.read_with(down).events("a0")[0].data["name"] == "ada"
