@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
+from esnb.exercises.running import is_theirs
+
 
 def is_untouched(answer: Any, stub: str) -> bool:
     """Whether the answer is what the stub's cell makes of itself.
@@ -107,7 +109,8 @@ def _codes_in(module: CodeType, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _is_written(code: CodeType) -> bool:
-    return code.co_filename != "<string>" and not code.co_name.startswith("__annotate")
+    generated = code.co_filename == "<string>" or code.co_name.startswith("__annotate")
+    return not generated and is_theirs(code.co_filename)
 
 
 def _print(code: CodeType) -> Any:
