@@ -2,7 +2,7 @@
 
     store_slider(store, every="1h")
 
-What every stop needs is counted once, in SQL, when the slider is made. For the rest see `simple.py`.
+What each stop needs is counted once, in SQL, when the slider is made. See `simple.py` as well.
 """
 
 from __future__ import annotations
