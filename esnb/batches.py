@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -88,10 +89,8 @@ class Batch:
         if self.few:
             rows = [list(column) for column in zip(*self._rows, strict=True)]
             lists = ", ".join(f"unnest(?::{TYPES[name]}[]) as {name}" for name in names)
-            cursor.execute(
-                f"create or replace temp table new_events as select {lists}",
-                rows[: len(names)] or [[] for _ in names],
-            )
+            text = f"create or replace temp table new_events as select {lists}"
+            execute(cursor, text, rows[: len(names)] or [[] for _ in names])
             return
         cursor.register("esnb_stream", self.store.rows(self.after, self.last, names))
         # What comes through pandas has other types; else these casts cost nothing.
@@ -164,6 +163,17 @@ class Inbox(Batch):
             [self.after, self.last],
         ).fetchall()
         return (event for row in rows for event in self._upcasters(event_from_row(row)))
+
+
+def execute(cursor: duckdb.DuckDBPyConnection, text: str, values: Sequence[Any] = ()) -> None:
+    """Run statements that come again and again: parsing them is a tenth of what they cost."""
+    for statement in _parsed(text):
+        cursor.execute(statement, list(values) or None)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[duckdb.Statement, ...]:
+    return tuple(duckdb.extract_statements(text))
 
 
 def inbox_row(event: Event) -> list[Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from esnb.batches import Batch, Inbox
+from esnb.batches import Batch, Inbox, execute
 from esnb.errors import (
     ProjectionError,
     QueryError,
@@ -71,7 +71,6 @@ class Projector(Follower):
         self._lock = threading.RLock()
         self._rebuilding = threading.Lock()
         self._desks: dict[int, duckdb.DuckDBPyConnection] = {}
-        self._parsed: dict[str, list[duckdb.Statement]] = {}
         path = None if database is None else Path(database).expanduser().resolve()
         self._db = ReadDatabase(projection, path, store._log.path)
         self._db.open(store.position)
@@ -291,21 +290,13 @@ class Projector(Follower):
                 events.into(cursor, self.projection.columns)
                 for name, query in self.projection.gathers.items():
                     if not (events.few and name in self._once):
-                        self._execute(cursor, f"create or replace temp table {name} as {query}")
+                        execute(cursor, f"create or replace temp table {name} as {query}")
             for text in statements:
-                self._execute(cursor, text)
+                execute(cursor, text)
             if save and isinstance(events, Inbox):
                 cursor.execute("delete from esnb.inbox where position <= ?", [events.last])
         if save:
             self._position = events.last
-
-    def _execute(self, cursor: duckdb.DuckDBPyConnection, text: str) -> None:
-        """Run statements of the declaration. Their text is parsed once: that is a tenth of the time
-        that a few events take."""
-        if text not in self._parsed:
-            self._parsed[text] = cursor.extract_statements(text)
-        for statement in self._parsed[text]:
-            cursor.execute(statement)
 
     def _handle(self, cursor: duckdb.DuckDBPyConnection, events: Batch) -> None:
         for event in events.read():

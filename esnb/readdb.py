@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from esnb.batches import TYPES, inbox_row
+from esnb.batches import TYPES, execute, inbox_row
 from esnb.errors import InvalidEventError, QueryError, StoreClosedError, StoreCorruptError
 from esnb.events import Event
 from esnb.projections import Projection
@@ -40,6 +40,10 @@ _READY = """
 select count(*) from (select position, row_number() over (order by position) as n
                       from esnb.inbox where position > ?) where position = ? + n
 """
+_MOVE = (
+    "update esnb.checkpoint set position = ?, event_id = ? "
+    "where build = ? and position = ? returning 1"
+)
 _WAITING = "select * replace (event_id::uuid as event_id) from esnb.inbox "
 
 # Without these the engine reads a whole table to find the rows of more than 50 keys in it.
@@ -240,11 +244,8 @@ class ReadDatabase:
         process the same events, and writes how far the tables are when the transaction ends.
         """
         try:
-            mine = cursor.execute(
-                "update esnb.checkpoint set position = ?, event_id = ? "
-                "where build = ? and position = ? returning 1",
-                [last, last_id, build, before],
-            ).fetchall()
+            execute(cursor, _MOVE, [last, last_id, build, before])
+            mine = cursor.fetchall()
         except duckdb.TransactionException:
             mine = []
             time.sleep(0.001)  # the other one is at work: do not ask without a breath
