@@ -13,6 +13,8 @@ busy machine slows all of them alike. What counts is the ratios. The peers:
 
 The esnb file holds 10 million events of 100,000 aggregates. SQLite and the recorder hold 1 million:
 filling SQLite with 10 million took 448 s when tried, and a smaller file only flatters the peers.
+
+With `--only chain`: what the chain of hashes costs, beside the same store without it.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 from tqdm import tqdm
 
 import esnb
-from esnb import ANY, Aggregate, Event, EventStore, new_event
+from esnb import ANY, Aggregate, Event, EventStore, engine, frames, new_event
+from esnb.proof import Proof
 
 SCALE = 100  # events an aggregate
 PEERS_HOLD = 1_000_000
@@ -436,6 +439,89 @@ def open_times(big: Path, sqlite: Path) -> dict[str, Prepare]:
     return {"SQLite": lambda _: peer, "esnb": lambda _: store}
 
 
+# --- what the chain costs -----------------------------------------------------------------------
+
+
+class Bare(engine.Log):
+    """The log as it would be without a chain: the same statements, less what they add to it."""
+
+    def insert(self, rows: Any) -> None:
+        """Store the rows, and nothing about them."""
+        with self.translated():
+            if len(rows) == 1:
+                self._writer.execute(self._insert_one, rows[0])
+            else:
+                self._insert_many(rows, ())
+        last = rows[-1]
+        self.heads()[last[3]] = (last[4], last[2])
+        self.stored(Proof(last[0], b""), last[10])
+
+    def chain(self, cursor: Any, proof: Proof, rows: list[tuple[int, bytes]]) -> Proof:
+        """No entry."""
+        return Proof(max(rows)[0], b"")
+
+
+def bare(path: Path | None = None) -> EventStore:
+    """A store that keeps no chain."""
+    store = EventStore(path)
+    store._log.__class__ = Bare
+    one = "insert into events values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    store._log._insert_one = store._log._connection.extract_statements(one)[0]
+    return store
+
+
+def chain_cost(folder: Path, rounds: int) -> None:
+    """Appends and bulk loads with and without the chain, in turns; then verify()."""
+    many, digest = engine._INSERT_MANY, frames.DIGEST
+    without = many.split("(", 1)[1].rsplit(")\ninsert into chain", 1)[0]
+    table = frame(PEERS_HOLD, PEERS_HOLD // SCALE)
+    stores = {"with": EventStore(folder / "with.duckdb"), "without": bare(folder / "bare.duckdb")}
+    print(f"\n{'milliseconds, medians':36}{'with':>9}{'without':>9}{'ratio':>8}{'of CPU':>8}")
+
+    def take_turns(name: str, times: int, act: Callable[[str, int], Timed]) -> None:
+        wall: dict[str, list[float]] = {"with": [], "without": []}
+        cpu: dict[str, list[float]] = {"with": [], "without": []}
+        for number in range(times):
+            for kind in ("with", "without") if number % 2 else ("without", "with"):
+                engine._INSERT_MANY = without if kind == "without" else many
+                frames.DIGEST = "1" if kind == "without" else digest
+                work = act(kind, number)
+                started, busy = time.perf_counter(), time.process_time()
+                work()
+                wall[kind].append(1000 * (time.perf_counter() - started))
+                cpu[kind].append(1000 * (time.process_time() - busy))
+        engine._INSERT_MANY, frames.DIGEST = many, digest
+        a, b, c, d = (statistics.median(t[k]) for t in (wall, cpu) for k in ("with", "without"))
+        print(f"{name:36}{a:9.2f}{b:9.2f}{a / b:8.2f}{c / d:8.2f}", flush=True)
+
+    def append(count: int) -> Callable[[str, int], Timed]:
+        def act(kind: str, number: int) -> Timed:
+            batch, name = events(count), f"s-{count}-{number}"
+            return lambda: stores[kind].append(
+                name, batch, expected_version=0, aggregate_type="ORDER"
+            )
+
+        return act
+
+    def load(kind: str, _: int) -> Timed:
+        store = EventStore() if kind == "with" else bare()
+        return lambda: store.append_frame(table, progress=False, **COLUMNS)
+
+    for count in (1, 10, 100, 1_000):
+        times = max(5, rounds // (1 + count // 10))
+        take_turns(f"append of {count:,}, durable", times, append(count))
+    take_turns("append_frame of 1,000,000, in memory", 5, load)
+    with EventStore.from_frame(table, folder / "verify.duckdb", progress=False, **COLUMNS) as store:
+        started, busy = time.perf_counter(), time.process_time()
+        said = store.verify(store.proof, progress=False)
+        print(
+            f"verify() of {said.events:,} events: {time.perf_counter() - started:.2f} s, "
+            f"{time.process_time() - busy:.2f} s of CPU, {'fine' if said.ok else said}"
+        )
+    for store in stores.values():
+        store.close()
+
+
 COUNTS = "select event_type, count(*) from events {} group by event_type order by event_type"
 LATEST = """
 select event_type, count(*) from (
@@ -475,6 +561,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=10_000_000, help="events in the esnb file")
     parser.add_argument("--cache", type=Path, help="folder on the disk to be measured")
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--only", choices=["chain"], help="what the chain of hashes costs")
     options = parser.parse_args()
     cache = options.cache or Path(tempfile.gettempdir()) / "esnb-bench"
     cache = cache / f"duckdb-{duckdb.__version__}"
@@ -484,6 +571,11 @@ def main() -> None:
         f"SQLite {sqlite3.sqlite_version}, eventsourcing {version('eventsourcing')}\n"
         f"files in {cache}"
     )
+    if options.only:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as name:
+            chain_cost(Path(name), options.rounds)
+        return
     big = build(
         cache / f"esnb-{options.events}" / "shop.duckdb",
         lambda path: build_store(options.events, path),
@@ -500,6 +592,7 @@ def main() -> None:
         print("copying the files, so that each run starts from the same", flush=True)
         paths = [copy_of(path, folder) for path in (big, sqlite, recorder)]
         run(options.rounds, paths, folder)
+        chain_cost(folder, options.rounds)
 
 
 def run(rounds: int, paths: list[Path], folder: Path) -> None:
