@@ -17,6 +17,7 @@ from esnb import (
     Projection,
     ProjectionError,
     Projector,
+    Upcasters,
     new_event,
     reacts_to,
     shop,
@@ -314,3 +315,32 @@ def test_a_message_of_somebody_else_stops_the_consumer_and_loses_nothing(
     assert waiting >= 1
     held = consumer.projector.position + len(consumer.projector.inbox())
     assert held + waiting - len(consumer.projector.inbox()) >= store.position
+
+
+def test_a_topic_carries_what_is_stored_and_each_consumer_brings_its_upcasters(
+    cluster, topic, tmp_path
+):
+    steps = Upcasters()
+    steps.split("Both", 1)(lambda data: [("Added", data), ("Added", {"n": 10})])
+    steps.register("Added", 1)(lambda data: {"n": data["n"] * 100})
+    steps.drop("Clicked")
+
+    class Sums(Projection):
+        tables: ClassVar = {"sums": "position bigint, n bigint"}
+        sql: ClassVar = (
+            "insert into sums select position, (event_data->>'$.n')::bigint from new_events"
+        )
+
+    with EventStore(upcasters=steps) as store:
+        kinds = ["Added", "Clicked", "Both", "Clicked", "Added"]
+        new = [new_event(kind, n=n) for n, kind in enumerate(kinds, start=1)]
+        store.append("a", new, expected_version=0, aggregate_type="T")
+        kafka.KafkaPublisher(store, topic, cluster, tmp_path / "sent.json").publish()
+        consumer = kafka.KafkaConsumer(Sums, topic, cluster, upcasters=steps)
+        consumer.wait_for(store.position, timeout=20)
+        found = consumer.projector.sql("from sums order by all").fetchall()
+        consumer.close()
+        assert found == [(1, 100), (3, 300), (3, 1000), (5, 500)]
+        beside = Projector(store, Sums)
+        beside.catch_up()
+        assert beside.sql("from sums order by all").fetchall() == found

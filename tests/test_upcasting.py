@@ -24,6 +24,8 @@ from esnb import (
     NaiveTimeError,
     Projection,
     Projector,
+    SearchProjection,
+    SearchProjector,
     UpcastError,
     Upcasters,
     handles,
@@ -739,3 +741,41 @@ def test_known_by_is_a_filter_on_recorded_at(times, known, occurred):
 
 def moment(seconds: int):
     return utc("2026-03-02T09:00:00Z") + timedelta(seconds=seconds)
+
+
+# -- other readers ---------------------------------------------------------------------------------
+
+
+class Found(SearchProjection):
+    """A document an aggregate: all the words it was told."""
+
+    fields: ClassVar = ("words",)
+
+    def apply(self, document, event):
+        if event.event_type == "Clicked":
+            return {**document, "words": "clicked"}
+        return {**document, "words": f"{document.get('words', '')} {event.data['word']}".strip()}
+
+
+def test_a_search_index_takes_all_parts_and_goes_past_what_is_dropped(steps, store):
+    steps.split("Both", 1)(lambda data: [("Said", {"word": w}) for w in data["words"]])
+    steps.drop("Clicked")
+    log(store, ("Both", 1, {"words": ["red", "lamp"]}), ("Clicked", 1, {}), ("Clicked", 1, {}))
+    index = SearchProjector(store, Found)
+    assert index.catch_up() == 3
+    assert index.position == 3
+    assert [document["_source"]["words"] for document in index.documents()] == ["red lamp"]
+    assert index.lag().events == 0
+    log(store, ("Said", 1, {"word": "blue"}))
+    index.catch_up()
+    assert [document["_source"]["words"] for document in index.documents()] == ["red lamp blue"]
+
+
+def test_the_lag_counts_what_is_stored(steps, store):
+    steps.drop("Clicked")
+    projector = Projector(store, Sums)
+    log(store, ("Clicked", 1, {}), ("Clicked", 1, {}))
+    assert projector.lag().events == 2
+    assert projector.catch_up() == 2
+    assert projector.lag().events == 0
+    projector.wait_for(store.position)
