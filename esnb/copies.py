@@ -44,9 +44,10 @@ def find_copies(words: Iterable[str], *places: object) -> pd.DataFrame:
     """Search every place for words of a person, such as a name and an e-mail address.
 
     A place is a store, a projector, a search projector, a `KeyVault`, or the path of a file or
-    folder. Tables are searched column by column, and their files byte by byte. Files that end in
-    .gz are unpacked, Parquet is read column by column, and notebooks cell by cell. Upper and lower
-    case count as the same. The result has a row for each spot: place, where, word, times.
+    folder. Tables are searched column by column, and their files byte by byte. Of a file that ends
+    in .duckdb and is not in use, the tables are searched as well. Files that end in .gz are
+    unpacked, Parquet is read column by column, and notebooks cell by cell. Upper and lower case
+    count as the same. The result has a row for each spot: place, where, word, times.
 
     A row that was deleted from a DuckDB table may stand in the bytes of its file for long. Write
     the log to a new file (export, `restore`), drop read models and build them again.
@@ -86,7 +87,8 @@ def _parts(place: Any) -> tuple[str, list[Search], list[tuple[str, Path]]]:
         name = {p: p.relative_to(path).as_posix() if path.is_dir() else "" for p in inner}
         known = [p for p in inner if p.suffix in _READERS]
         searches: list[Search] = [partial(_in_file, p, f"{name[p]}: " * bool(name[p]))
-                                  for p in known]  # fmt: skip
+                                  for p in (*known, *(p for p in inner if p.suffix == ".duckdb"))
+                                  ]  # fmt: skip
         return path.name, searches, [(name[p] or "bytes", p) for p in inner if p not in known]
     kind = type(place).__name__
     if isinstance(place, KeyVault):
@@ -134,8 +136,18 @@ def _quoted(name: str) -> str:
 
 
 def _in_file(path: Path, prefix: str, word: str) -> Iterator[tuple[str, int]]:
-    for where, times in _READERS[path.suffix](path, word):
+    for where, times in _READERS.get(path.suffix, _in_database)(path, word):
         yield prefix + where, times
+
+
+def _in_database(path: Path, word: str) -> Iterator[tuple[str, int]]:
+    """The tables of a DuckDB file, where texts may be compressed; nothing while it is in use."""
+    try:
+        engine = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error:
+        return
+    with engine:
+        yield from _in_tables(engine.execute, word)
 
 
 def _in_packed(path: Path, word: str) -> Iterator[tuple[str, int]]:

@@ -619,6 +619,20 @@ def test_a_search_of_files_leaves_the_store_locked(tmp_path):
     assert "StoreLockedError" in done.stderr
 
 
+def test_compressed_texts_are_found_in_the_tables_of_a_file(tmp_path):
+    path = tmp_path / "s.duckdb"
+    with EventStore(path, clock=LessonClock()) as store:
+        events = [new_event("Registered", name=f"{n % 7} Lovelace") for n in range(4000)]
+        store.append("all", events, expected_version=0, aggregate_type="T")
+        in_use = find_copies(["Lovelace"], path)
+    found = find_copies(["Lovelace"], path).set_index("where")["times"]
+    assert found["events.event_data"] == 4000
+    assert found.get("bytes", 0) < 4000  # most of them are not there as plain text
+    assert "events.event_data" not in set(in_use["where"])
+    (tmp_path / "broken.duckdb").write_bytes(b"no database, and Lovelace")
+    assert find_copies(["Lovelace"], tmp_path / "broken.duckdb")["where"].tolist() == ["bytes"]
+
+
 @pytest.mark.parametrize("words", [[], [""], [" "], [None], ""])
 def test_nothing_to_look_for_is_refused(words):
     with pytest.raises(InvalidEventError, match="non-empty texts"):
