@@ -150,6 +150,17 @@ def test_the_first_picture_or_the_tagged_one(tmp_path: Path) -> None:
     assert sheet_of(notebook(tmp_path / "a.ipynb")).picture == ""
 
 
+def test_a_picture_that_answers_a_prediction_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    shown = picture(b"one")
+    asked = "## How many?\n\n**Predict.** Two or three?"
+    assert sheet_of(notebook(path, asked, "Run it.", shown)).picture == ""
+    assert "Your own picture" in page_of(sheet_of(path))
+    assert sheet_of(notebook(path, asked, picture(b"one", "handout"))).picture != ""
+    assert sheet_of(notebook(path, asked, "Well.\n\n## And now?", shown)).picture != ""
+    assert sheet_of(notebook(path, "## What?", shown, asked)).picture != ""
+
+
 def test_lead_and_marks(tmp_path: Path) -> None:
     sheet = sheet_of(notebook(tmp_path / "a.ipynb"))
     assert sheet.title == "03 Doubles"

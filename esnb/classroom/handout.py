@@ -5,7 +5,8 @@
 
 It holds the question, a picture, the predictions with room to write, the words, the exercises and
 the recall questions. What a notebook folds away (`<details>`) is never in it, nor is an output,
-save the picture: the first figure, or that of the first cell tagged `handout`. Black on white.
+save the picture: the first figure that answers no prediction, or that of a cell tagged `handout`.
+Black on white.
 """
 
 from __future__ import annotations
@@ -92,12 +93,19 @@ def _open_parts(text: str) -> str:
 
 
 def _picture(cells: Sequence[dict[str, Any]]) -> str:
-    tagged = [c for c in cells if "handout" in c.get("metadata", {}).get("tags", ())]
-    for cell in [*tagged, *cells]:
+    """The tagged picture, else the first that answers no prediction; empty where there is none."""
+    predicted, free = False, []
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            for part in re.split(r"^(?=## )", "".join(cell["source"]), flags=re.M):
+                # A figure that comes after a prediction, in the same section, is its answer.
+                predicted = "**Predict.**" in part or (predicted and not part.startswith("## "))
         for output in cell.get("outputs", ()):
-            if picture := output.get("data", {}).get("image/png"):
-                return "".join("".join(picture).split())
-    return ""
+            picture = output.get("data", {}).get("image/png")
+            tagged = "handout" in cell.get("metadata", {}).get("tags", ())
+            if picture and (tagged or not predicted):
+                free.append((not tagged, "".join("".join(picture).split())))
+    return min(free, key=lambda found: found[0])[1] if free else ""
 
 
 def _blocks(text: str) -> str:
@@ -145,6 +153,7 @@ h1 { font-size: 1.75em; margin: 0; border-bottom: 2px solid #000; padding-bottom
 .lead > div { flex: 1 } .lead .question { font-size: 1.25em; font-weight: bold; flex: 0 0 38%% }
 figure { margin: 0 0 3mm; text-align: center; break-inside: avoid }
 figure img { max-width: 100%%; max-height: 58mm; filter: grayscale(1) }
+.draw { border: 1px solid #000; height: 46mm; margin: 0 0 3mm; padding: 1.5mm; color: #333 }
 h2 { font-size: 1.15em; margin: 3mm 0 1.5mm; border-bottom: 1px solid #000; break-after: avoid }
 section { break-inside: avoid }
 .two { columns: 2; column-gap: 8mm }
@@ -172,6 +181,8 @@ def page_of(sheet: Sheet, size: float = _SIZES[0]) -> str:
         yield f'<div class="lead"><div class="question">{question}</div><div>{about}</div></div>'
         if sheet.picture:
             yield f'<figure><img alt="" src="data:image/png;base64,{sheet.picture}"></figure>'
+        else:  # every figure of the chapter answers a prediction
+            yield '<div class="draw">Your own picture: the events on a line, and the state.</div>'
         if sheet.predictions:
             yield '<h2>Predict first: write it down, then run</h2><div class="two">'
             for where, asked in sheet.predictions:
