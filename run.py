@@ -46,7 +46,7 @@ LAB_ENV = ROOT / ".venv"
 BENCH_ENV = ROOT / ".venv-bench"
 FIRST_CHAPTER = "notebooks/00_start_here.ipynb"
 # Raise it when `install` does something new, so that old folders are made again.
-RECIPE = "1"
+RECIPE = "2"
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -214,10 +214,34 @@ def install(env: Path, locks: list[Path], ours: Path) -> None:
     # A path relative to site-packages: any letter or space in the folder's name will do.
     packages = packages_in(env)
     (packages / "esnb.pth").write_text(os.path.relpath(ROOT, packages) + "\n")
-    settings = env / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
-    settings.parent.mkdir(parents=True, exist_ok=True)
+    jupyter_settings(env)
+
+
+# What nbgrader adds to JupyterLab, for a teacher: menus that only confuse a reader. Its commands
+# and `run.py class` work without. (One list of the server's extensions, one of JupyterLab's.)
+TEACHERS = ["formgrader", "validate_assignment", "assignment_list", "course_list"]
+
+
+def jupyter_settings(env: Path) -> None:
+    """JupyterLab asks the network for no news, and shows what a reader needs."""
     notifications = {"fetchNews": "false", "checkForUpdates": False}
-    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": notifications}))
+    extensions = {f"nbgrader.server_extensions.{name}": False for name in TEACHERS}
+    files: dict[str, Any] = {
+        "share/jupyter/lab/settings/overrides.json": {
+            "@jupyterlab/apputils-extension:notification": notifications
+        },
+        "etc/jupyter/labconfig/page_config.json": {
+            "disabledExtensions": {"@jupyter/nbgrader": True}
+        },
+        # Read in the order of their names: this one comes after nbgrader's own.
+        "etc/jupyter/jupyter_server_config.d/zz_course.json": {
+            "ServerApp": {"jpserver_extensions": extensions}
+        },
+    }
+    for name, content in files.items():
+        file = env / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
 
 
 def pins(lock: Path) -> set[str]:
