@@ -196,7 +196,8 @@ def page_of(sheet: Sheet, size: float = _SIZES[0]) -> str:
             yield f'<section><h2>Exercises</h2><ul class="two tick">{rows}</ul></section>'
         if sheet.recall:
             lines = '<div class="write"></div><div class="write"></div></li>'
-            yield "<h2>Afterwards, without looking</h2>" + sheet.recall.replace("</li>", lines)
+            asked = sheet.recall.replace("</li>", lines)
+            yield f"<section><h2>Afterwards, without looking</h2>{asked}</section>"
         yield '<p class="foot">Made from the notebook. Its answers are there, folded away.</p>'
 
     return (
