@@ -202,7 +202,7 @@ def long(count: int) -> None:
     name = f"long, {count:,} events"
     with long_stream(count) as store:
         begin, ran = time.perf_counter(), time.process_time()
-        tt = TimeTravel(store, "cart-1", fold=Order)
+        tt = TimeTravel(store, "cart-1", fold=Order, progress=False)
         took, processor = time.perf_counter() - begin, time.process_time() - ran
         print(f"{name + ': opened in':<34} {took:.1f} s   CPU {processor:.1f} s   "
               f"headers {len(tt._headers) / 1e6:.1f} MB")  # fmt: skip

@@ -280,7 +280,10 @@ class LongHistory(History[F]):
         return None, len(self) if direction > 0 else 0
 
     def mentions(self, text: str) -> np.ndarray:
-        """The numbers of the events whose type, data or metadata hold a text, whatever its case."""
+        """The numbers of the events whose type, data or metadata hold a text, whatever its case.
+
+        It looks at what is stored: what upcasters make of it, or what is sealed, it does not see.
+        """
         found = self._store.sql(
             "select sequence_number from events where aggregate_id = $id and ("
             "contains(lower(event_type), $text) or contains(lower(event_data::varchar), $text) "
