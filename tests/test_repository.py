@@ -38,7 +38,7 @@ FLOORS = {
     "delivery": 3, "watching": 3, "search": 3,
     "following": 3, "batches": 3, "readdb": 3, "projector": 3,
     "shop": 4, "flights": 4, "kafka": 4,
-    "figures": 5, "widgets": 5, "exercises": 5,
+    "figures": 5, "widgets": 5, "exercises": 6,
     "interchange": 6, "classroom": 6, "capture": 6,
 }  # fmt: skip
 
