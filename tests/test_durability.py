@@ -164,6 +164,8 @@ def test_kill_9_during_appends_loses_nothing_that_was_acknowledged(tmp_path, wal
             assert [e.sequence_number for e in own] == list(range(1, len(own) + 1))
             assert store.version(name) == len(own)
         assert store.append("s0", facts(1), expected_version=ANY).position == len(events) + 1
+        # Event and chain are one transaction: no kill came between them.
+        assert store.verify(store.proof).ok
 
 
 # -- 5: the database itself refuses ------------------------------------------------------------

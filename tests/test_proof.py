@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -150,6 +151,20 @@ def test_an_empty_store_verifies():
     assert store.verify(store.proof).ok
     assert store.verify("0:" + "0" * 64).ok
     assert not store.verify("0:" + "1" * 64).ok
+
+
+def test_the_chain_holds_when_many_threads_append():
+    store = EventStore()
+
+    def work(name: str) -> None:
+        for version in range(20):
+            batch = facts(1 + version % 3)
+            store.append(name, batch, expected_version=ANY, aggregate_type="T")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, "abcd"))
+    assert store.proof == Proof(store.position, by_hand(store))
+    assert store.verify(store.proof).ok
 
 
 @pytest.mark.parametrize("value", ["", "8", "x:1", 8, b"8:0", "8:" + "g" * 64, "-1:" + "0" * 64])
