@@ -1,4 +1,4 @@
-"""The closing words of a test run: what was skipped and why, and three counts on one line."""
+"""The closing words of a test run: the exercise bank, what was skipped and why, three counts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed, skipped = len(stats.get("passed", [])), stats.get("skipped", [])
     failed = sum(len(stats.get(kind, [])) for kind in ("failed", "error", "xpassed"))
     expected = stats.get("xfailed", [])
+    if any("test_exercises_bank" in report.nodeid for report in stats.get("passed", [])):
+        from tests.exercises.tables import report_lines  # it loads the whole bank
+
+        terminalreporter.section("exercises")
+        for line in report_lines():
+            terminalreporter.write_line(line)
     reasons = Counter(reason_of(report) for report in [*skipped, *expected])
     if reasons:
         terminalreporter.section("skipped, and why")

@@ -64,7 +64,7 @@ def _after_a_power_cut(writes: Sequence[str], payment: int = 700) -> str:
 @chapter.exercise(
     "08-1",
     form="Predict",
-    title="The power fails in between",
+    title="Table first, or position first?",
     section="What if we keep the answer ready?",
     stub="""
 counted = {
