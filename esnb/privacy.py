@@ -78,8 +78,14 @@ class KeyVault:
         self._forgotten: dict[str, str] = {}
         self._lock = threading.RLock()
         if self.folder is not None:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._read()
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._read()
+            except OSError as error:
+                raise VaultError(
+                    f"The folder of the keys, {self.folder.name!r}, cannot be used: "
+                    f"{error.strerror}."
+                ) from None
 
     def __repr__(self) -> str:
         where = "in memory" if self.folder is None else self.folder.name
@@ -181,7 +187,13 @@ class KeyVault:
                 if self.folder is not None:
                     # On the disk before the first event: a sealed value without a key is lost.
                     text = json.dumps({"person": person, "key": base64.b64encode(key).decode()})
-                    _write(self._path(person, "key"), text)
+                    try:
+                        _write(self._path(person, "key"), text)
+                    except OSError as error:
+                        raise VaultError(
+                            f"The key of {person!r} cannot be written to {self.folder.name!r} "
+                            f"({error.strerror}), so nothing of theirs was stored."
+                        ) from None
                 self._keys[person] = key
             return self._keys[person]
 

@@ -490,6 +490,19 @@ def test_a_damaged_key_file_is_named(tmp_path, content):
         KeyVault(tmp_path / "keys", personal=PERSONAL)
 
 
+def test_a_folder_that_cannot_hold_keys_is_named_and_nothing_is_stored(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(VaultError, match="'file', cannot be used"):
+        KeyVault(tmp_path / "file", personal=PERSONAL)
+    store = opened(vault=KeyVault(tmp_path / "keys", personal=PERSONAL))
+    (tmp_path / "keys").rmdir()
+    with pytest.raises(VaultError, match="cannot be written to 'keys'"):
+        register(store, ADA)
+    assert (store.position, store.vault.persons()) == (0, [])
+    (tmp_path / "keys").mkdir()
+    register(store, ADA)
+
+
 # -- exports -------------------------------------------------------------------------------------
 
 WRITERS = {
