@@ -1,0 +1,202 @@
+"""Answers to the exercises of chapter 11."""
+
+NOTEBOOK = "11_changing_events"
+
+
+def _upcast(
+    first: str, second: str = "data = {**data, 'currency': 'EUR'}", when: str = "< 3"
+) -> str:
+    return f"""
+def upcast(data, version):
+    if version < 2:
+        {first}
+    if version {when}:
+        {second}
+    return data
+"""
+
+
+CENTS = "data = in_cents(data)"
+
+
+def _split(*lines: str) -> str:
+    return "\n    ".join(["def split(data):", *lines])
+
+
+PAID = "paid = ('PaymentReceived', {'amount': data['amount'], 'method': data['method']})"
+SENT = "sent = ('OrderShipped', {'carrier': data['carrier'], 'items': data['items']})"
+
+
+def _tells(*words: str) -> str:
+    names = (
+        "what is her postcode today?", "what was her street before that?",
+        "how many customers moved?", "how many typos were corrected?",
+        "who opened the form and saved nothing?",
+    )  # fmt: skip
+    return f"can_tell = {dict(zip(names, words, strict=True))}"
+
+
+def _correct(*events: str) -> str:
+    listed = ", ".join(["*events", *events])
+    return f"def correct(events, wrong, amount):\n    return [{listed}]\n"
+
+
+BACK = (
+    "new_event('PaymentReversed', amount=-wrong.data['amount'], of=str(wrong.event_id), reason='x')"
+)
+PAY = "new_event('PaymentReceived', amount=amount)"
+
+RIGHT = {
+    "11-5": [
+        """
+def upcast(data, version):
+    match version:
+        case 1:
+            rest = dict(data)
+            cents = round(rest.pop("total") * 100)
+            return upcast({**rest, "amount": cents}, 2)
+        case 2:
+            return data | {"currency": "EUR"}
+    return data
+""",
+        """
+from decimal import Decimal
+
+def to_cents(data):
+    new = {key: value for key, value in data.items() if key != "total"}
+    new["amount"] = int(Decimal(str(data["total"])) * 100)
+    return new
+
+chain = [to_cents, lambda data: dict(data, currency="EUR")]
+
+def upcast(data, version):
+    for step in chain[version - 1:]:
+        data = step(data)
+    return data
+""",
+    ],
+    "11-6": [
+        _split(
+            "yield 'PaymentReceived', {k: data[k] for k in ('amount', 'method')}",
+            "if data['carrier']:",
+            "    yield 'OrderShipped', {k: data[k] for k in ('items', 'carrier')}, 1",
+        ),
+        """
+belongs = {"PaymentReceived": {"amount", "method"}, "OrderShipped": {"carrier", "items"}}
+split = lambda data: [
+    (kind, {name: value for name, value in data.items() if name in names})
+    for kind, names in belongs.items() if all(data[name] is not None for name in names)]
+""",
+    ],
+    "11-7": [
+        _tells("both", "both", "business", "business", "neither"),
+        "can_tell = dict(zip(['what is her postcode today?', 'what was her street before that?',"
+        " 'how many customers moved?', 'how many typos were corrected?',"
+        " 'who opened the form and saved nothing?'],"
+        " 'both both business business neither'.split()))",
+    ],
+    "11-4": [
+        _correct(BACK, PAY),
+        """
+def correct(events, wrong, amount):
+    log = list(events)
+    log.append(new_event("PaymentReceived", {"amount": amount, "instead_of": str(wrong.event_id)}))
+    log.append(new_event("PaymentReversed", {"amount": -wrong.data["amount"],
+                                             "event": str(wrong.event_id)}))
+    return tuple(log)
+""",
+    ],
+}
+
+WRONG = {
+    "11-5": {
+        "one-step-only": """
+def upcast(data, version):
+    if version == 1:
+        return in_cents(data)
+    elif version == 2:
+        return {**data, "currency": "EUR"}
+    return data
+""",
+        "upcasts-twice": """
+def upcast(data, version):
+    if version < 3:
+        rest = {key: value for key, value in data.items() if key not in ("total", "amount")}
+        euros = data.get("total", data.get("amount"))
+        data = {**rest, "amount": round(euros * 100), "currency": "EUR"}
+    return data
+""",
+        "changes-the-newest": _upcast(CENTS, when="> 0"),
+        "loses-a-field": _upcast(
+            CENTS,
+            "data = {'customer': data['customer'], 'amount': data['amount'], 'currency': 'EUR'}",
+        ),
+        "keeps-the-old-one": _upcast("data = {**data, 'amount': round(data['total'] * 100)}"),
+        "cuts-cents": _upcast(
+            "data = {**data, 'amount': int(data['total'] * 100)}; del data['total']"
+        ),
+        "still-a-float": _upcast(
+            "data = {**data, 'amount': data['total'] * 100}; del data['total']"
+        ),
+        "changes-events": _upcast("data['amount'] = round(data.pop('total') * 100)"),
+        "error": _upcast(CENTS, when="< 4").replace("version < 2", "version"),
+        "wrong-kind": "upcast = {1: in_cents}",
+    },
+    "11-6": {
+        "invents-a-shipment": _split(PAID, SENT, "return [paid, sent]"),
+        "loses-the-payment": _split(
+            PAID, SENT, "return [paid, sent] if data['carrier'] is not None else []"
+        ),
+        "wrong-way-round": _split(PAID, SENT, "return [sent, paid] if data['carrier'] else [paid]"),
+        "all-in-both": _split(
+            "parts = [('PaymentReceived', data)]",
+            "return parts + [('OrderShipped', data)] if data['carrier'] else parts",
+        ),
+        "loses-a-field": _split(
+            "paid = ('PaymentReceived', {'amount': data['amount']})",
+            "sent = ('OrderShipped', {'carrier': data['carrier']})",
+            "return [paid, sent] if data['carrier'] else [paid]",
+        ),
+        "not-parts": _split("return ['PaymentReceived', 'OrderShipped']"),
+        "not-parts 2": _split("return {'PaymentReceived': data}.items"),
+        "changes-events": _split(
+            "items, carrier = data.pop('items'), data.pop('carrier')",
+            "sent = [('OrderShipped', {'items': items, 'carrier': carrier})] if carrier else []",
+            "return [('PaymentReceived', data), *sent]",
+        ),
+        "error": _split("return [('PaymentReceived', data['total'])]"),
+        "wrong-kind": "split = ['PaymentReceived', 'OrderShipped']",
+    },
+    "11-7": {
+        "fields-say-why": _tells("both", "both", "both", "business", "neither"),
+        "states-are-in-both": _tells("both", "fields", "business", "business", "neither"),
+        "reads-minds": _tells("both", "both", "business", "business", "business"),
+        "business-is-blind": _tells("both", "both", "business", "neither", "neither"),
+        "other-words": _tells("yes", "both", "business", "business", "neither"),
+        "wrong-kind": "can_tell = 'business'",
+    },
+    "11-4": {
+        "rewrites-the-past": """
+from dataclasses import replace
+def correct(events, wrong, amount):
+    return [replace(e, event_data={**e.data, "amount": amount}) if e is wrong else e
+            for e in events]
+""",
+        "not-taken-back": _correct(PAY),
+        "not-taken-back 2": _correct(
+            "new_event('PaymentReversed', of=str(wrong.event_id), reason='typed wrong')", PAY
+        ),
+        "only-the-difference": _correct(
+            "new_event('PaymentReceived', amount=amount - wrong.data['amount'])"
+        ),
+        "only-the-difference 2": _correct(
+            "new_event('PaymentReversed', of=str(wrong.event_id), amount=0)",
+            "new_event('PaymentReceived', amount=amount - wrong.data['amount'])",
+        ),
+        "which-one": _correct(BACK.replace("of=str(wrong.event_id), ", ""), PAY),
+        "no-right-payment": _correct(BACK),
+        "not-the-log": f"correct = lambda events, wrong, amount: [{BACK}, {PAY}]",
+        "error": _correct(BACK.replace("wrong.data", "wrong"), PAY),
+        "wrong-kind": "correct = 'delete'",
+    },
+}
