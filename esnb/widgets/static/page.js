@@ -153,6 +153,30 @@ export function contentOf(model) {
   const raw = model.get("_payload");
   return JSON.parse(typeof raw === "string" ? raw : new TextDecoder().decode(raw));
 }
+const PATIENCE = 5000; // milliseconds until the kernel counts as busy or gone
+/** Ask Python: every question has an id, and its answer comes back with it, or after a while none. */
+export function kernelOf(model, fold = () => 0) {
+  let question = 0;
+  const waiting = new Map();
+  model.on("msg:custom", (message, buffers) => waiting.get(message?.id)?.({ ...message, buffers }));
+  return async (what, values) => {
+    if (!model.send) return { error: "This page has no kernel. Run the notebook." };
+    const id = (question += 1);
+    const gone = { error: "The kernel does not answer: it is busy, or gone." };
+    const answer = new Promise((resolve) => {
+      waiting.set(id, resolve);
+      setTimeout(() => resolve(gone), PATIENCE);
+    });
+    try {
+      model.send({ ask: what, id, fold: fold(), ...values });
+    } catch {
+      waiting.get(id)(gone);
+    }
+    const reply = await answer;
+    waiting.delete(id);
+    return reply;
+  };
+}
 /** Any number of views listen to one model. */
 export function speaker() {
   const listeners = new Set();
