@@ -1,16 +1,16 @@
 // The clock of TimeTravel: what is shown, for all views of one model, and what is asked of the kernel.
 import {
-  action, bisect, byCommand, clamp, condition, firstIllegal, mentions, mixed, newestOnly, next, numberAt,
-  parseTime, passing, pauseOf, questions, sentence, tape, whichEvent,
+  action, bisect, byCommand, clamp, condition, firstIllegal, mixed, newestOnly, next, numberAt,
+  parseTime, pauseOf, questions, sentence, tape, whichEvent,
 } from "./core.js";
 import { filmOf, headersOf } from "./film.js";
-import { contentOf, speaker } from "./page.js";
+import { filterOf } from "./filter.js";
+import { contentOf, kernelOf, speaker } from "./page.js";
 
 export const SPEEDS = [["1 / s", 1000], ["2 / s", 500], ["5 / s", 200], ["1 / 2 s", 2000],
   ["as recorded, gaps up to 1 s", null]];
 const SETTLED = 120; // milliseconds until a position counts as reached
 const STALE = 100; // until what is still shown of another position is veiled
-const PATIENCE = 5000; // until the kernel counts as busy or gone
 const CARD = ["data", "metadata", "version"];
 const MOVES = ["seek", "step", "diff", "rows", "changed", "series", "value", "look", "has", "range"];
 
@@ -50,6 +50,8 @@ export function makeClock(model) {
     spoken: "", problem: "", fold: model.get("_fold") ?? 0,
   };
   const { emit, listen } = speaker();
+  const ask = kernelOf(model, () => s.fold);
+  const trips = []; // how long the last windows took, in milliseconds
   let timer = null;
   let settling = null;
   let sent = s.at;
@@ -129,6 +131,8 @@ export function makeClock(model) {
     else timer = setTimeout(tick, pause());
   }
 
+  const { passed, lit, filterBy, mention, chip } = filterOf({ payload, film, s, ask, emit });
+
   // Pins, fields.
   function pin(which) {
     s.pins[which] = s.at;
@@ -142,59 +146,6 @@ export function makeClock(model) {
     s.asking = false;
     save("pins", [null, null]);
     emit();
-  }
-  // Filter.
-  let filtered = "";
-  let mask = null;
-  /** Which events pass the filter, 1 or 0 for each; null: there is none. */
-  function passed() {
-    const { types, text, numbers } = s.filter;
-    const key = `${[...types]}:${text}:${numbers?.length ?? -1}`;
-    if (key === filtered) return mask;
-    filtered = key;
-    mask = types.size || numbers ? passing(payload, types, numbers) : null;
-    return mask;
-  }
-  function filterBy(values) {
-    s.filter = { ...s.filter, ...values };
-    emit();
-  }
-  async function mention(text) {
-    const wanted = text.trim();
-    if (!wanted) return filterBy({ text: "", numbers: null });
-    if (!long) return filterBy({ text: wanted, numbers: mentions(payload, wanted) });
-    const reply = await ask("mentions", { text: wanted });
-    if (reply.error) s.problem = reply.error;
-    else {
-      const [found] = reply.buffers;
-      const bytes = found.buffer ? new Uint8Array(found.buffer, found.byteOffset, found.byteLength) : found;
-      filterBy({ text: wanted, numbers: new Uint32Array(bytes.slice().buffer) });
-    }
-    return emit();
-  }
-  function chip(type) {
-    const types = new Set(s.filter.types);
-    if (!types.delete(type)) types.add(type);
-    filterBy({ types });
-  }
-  let litFor = "";
-  let litNumbers = [];
-  /** The events that `[` and `]` go to: those that changed the chosen field, and pass the filter. */
-  function lit() {
-    const which = passed();
-    const key = `${s.fold}:${s.field}:${filtered}:${long && s.field ? film.range() : ""}`;
-    if (key === litFor) return litNumbers;
-    litFor = key;
-    if (s.field) litNumbers = film.changed(s.field).filter((k) => !which || which[k - 1]);
-    else if (which) litNumbers = numbersOf(which);
-    else litNumbers = [];
-    return litNumbers;
-  }
-  function numbersOf(which) {
-    const out = new Uint32Array(which.reduce((sum, one) => sum + one, 0));
-    let j = 0;
-    for (let k = 0; k < n; k += 1) if (which[k]) out[j++] = k + 1;
-    return out;
   }
   async function hop(direction) {
     const to = next(lit(), s.at, direction);
@@ -210,28 +161,6 @@ export function makeClock(model) {
     } else s.problem = `${s.field} changes nowhere ${direction > 0 ? "after" : "before"} this.`;
     return emit();
   }
-
-  // The kernel: every question has an id, and its answer comes back with it, or after a while none.
-  let question = 0;
-  const waiting = new Map();
-  const trips = []; // how long the last windows took, in milliseconds
-  async function ask(what, values) {
-    const id = (question += 1);
-    const answer = new Promise((resolve) => {
-      waiting.set(id, resolve);
-      setTimeout(() => resolve({ error: "The kernel does not answer: it is busy, or gone." }), PATIENCE);
-    });
-    try {
-      if (!model.send) return { error: "This page has no kernel. Run the notebook." };
-      model.send({ ask: what, id, fold: s.fold, ...values });
-    } catch {
-      return { error: "The kernel does not answer: it is busy, or gone." };
-    }
-    const reply = await answer;
-    waiting.delete(id);
-    return reply;
-  }
-  model.on("msg:custom", (message, buffers) => waiting.get(message?.id)?.({ ...message, buffers }));
 
   // Windows: what is looked at is asked for, the newest first, one at a time. 100 ms later what is
   // still shown of another position is veiled.

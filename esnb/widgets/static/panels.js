@@ -1,8 +1,8 @@
 // The panels of TimeTravel: keys, prediction, what if, search, order. One is open at a time.
 import { plural, pretty } from "./core.js";
 import { choice, draw, keyList, make, suppress } from "./page.js";
+import { OPS } from "./table.js";
 
-export const OPS = { "+": "added", "~": "changed", "-": "removed", "": "" };
 const KEYS = [
   ["← →", "one step"], ["Page Up, Page Down", "10 steps; in projector mode the stops"],
   ["Home, End", "before the first event, after the last"], ["Space", "play or pause"],
@@ -12,12 +12,6 @@ const KEYS = [
   ["f", "filter by type or text"], ["↑ ↓", "along the buttons or fields of a group"], ["?", "this list"],
   ["Esc", "leave; twice: back to the notebook"],
 ];
-
-export function set(element, name, value) {
-  const text = value === null ? null : String(value);
-  if (text === null) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== text) element.setAttribute(name, text);
-}
 
 export function panelsOf(clock, { root, parts, id, button, mark }) {
   const { payload, film, n, s } = clock;

@@ -3,7 +3,7 @@
 // ids are only ever set as text.
 import { bins, clamp, moment, newestOnly, next, numberAt, parseTime, plural } from "./core.js";
 import {
-  button, contentOf, copy, draw, iconButton, keepDrawn, keyList, listenKeys, make, rover, speaker, suppress, symbol,
+  button, contentOf, copy, draw, iconButton, keepDrawn, kernelOf, keyList, listenKeys, make, rover, speaker, suppress, symbol,
   widgetOf, write,
 } from "./page.js";
 
@@ -45,20 +45,7 @@ function makeWhole(model) {
     const size = STEPS[s.step][1];
     return size === null ? before(s.at) : s.at - size;
   }
-  let question = 0;
-  const waiting = new Map();
-  model.on("msg:custom", (message) => waiting.get(message?.id)?.(message));
-  async function ask(what, values) {
-    const id = (question += 1);
-    const answer = new Promise((resolve) => {
-      waiting.set(id, resolve);
-      setTimeout(() => resolve({ error: "The kernel does not answer: it is busy, or gone." }), 5000);
-    });
-    model.send({ ask: what, id, ...values });
-    const reply = await answer;
-    waiting.delete(id);
-    return reply;
-  }
+  const ask = kernelOf(model);
   const wish = () => ({ us: s.at, since: since(), kind: s.kind, text: s.text, changed: s.changed, first: s.first });
   const request = newestOnly(async (wanted) => {
     const begin = performance.now();
