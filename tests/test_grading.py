@@ -359,7 +359,7 @@ class Desk:
         try:
             self.child.run(answer)
             value = self.child.answer(teaching._answer_in(self.checks[exercise]))
-        except Exception as error:  # no answer, no points: as in `_Submission`
+        except (Exception, Gone) as error:  # no answer, no points: as in `_Submission`
             return 0.0, f"{type(error).__name__}: {error}"
         return judged(exercises()[exercise], value, self.child, "a hidden seed", rounds)
 

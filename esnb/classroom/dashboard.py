@@ -144,7 +144,9 @@ class Dashboard:
             ax.barh(y, solved, 0.62, color=figures.BLUE)
             figures.note(ax, -0.015 * whole, y, exercise, ha="right")
             figures.note(ax, began + 0.015 * whole, y, f"{solved} of {began}")
-        return _rows_below(ax, "learners: solved, of those who began", xlim=(0, 1.25 * whole))
+        return _rows_below(
+            ax, len(rows), "learners: solved, of those who began", xlim=(0, 1.25 * whole)
+        )
 
     def draw_tries(self) -> Axes:
         """How many learners needed how many tries: a disc where solved, a square where not yet."""
@@ -163,12 +165,11 @@ class Dashboard:
         for y, name in enumerate(names):
             figures.note(ax, 0.4, y, name, ha="right")
         ax.set_xticks(range(1, 10), [*map(str, range(1, 9)), "9+"])
-        return _rows_below(ax, "tries (disc: solved, square: not yet)", xlim=(0.5, 9.9))
+        return _rows_below(ax, len(names), "tries (disc: solved, square: not yet)", xlim=(0.5, 9.9))
 
 
-def _rows_below(ax: Axes, xlabel: str, xlim: tuple[float, float]) -> Axes:
+def _rows_below(ax: Axes, rows: int, xlabel: str, xlim: tuple[float, float]) -> Axes:
     """The first exercise on top, and no line on the left: the names stand there."""
-    ax.set(xlim=xlim, yticks=[], xlabel=xlabel)
+    ax.set(xlim=xlim, ylim=(max(1, rows) - 0.4, -0.6), yticks=[], xlabel=xlabel)
     ax.spines["left"].set_visible(False)
-    ax.invert_yaxis()
     return ax
