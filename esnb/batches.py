@@ -75,10 +75,10 @@ class Batch:
     def gather(self, cursor: duckdb.DuckDBPyConnection, queries: Mapping[str, str]) -> bool:
         """Run the queries in the store, if that gives the same as running them here."""
         missing = any(self.after < position <= self.last for position in self.left_out)
-        if not queries or self.few or self.store.upcasters or missing:
+        if not queries or self.few or missing:
             return False
-        for name, query in queries.items():
-            cursor.register("esnb_stream", self.store.gathered(query, self.after, self.last))
+        for name, rows in self.store.gathered(queries, self.after, self.last):
+            cursor.register("esnb_stream", rows)
             cursor.execute(f"create or replace temp table {name} as from esnb_stream")
             cursor.unregister("esnb_stream")
         return True

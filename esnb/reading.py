@@ -71,6 +71,8 @@ _UPCAST = (
     "event_type varchar, event_version integer, event_data json)"
 )
 
+_TEXT_COLUMNS = COLUMNS.replace("event_id", "event_id::varchar as event_id", 1)
+
 _CHUNK = 10_000
 _UPCAST_CHUNK = 100_000
 NO_LIMIT = 2**63 - 1
@@ -534,19 +536,26 @@ class Reader:
         query = f"select {', '.join(columns)} from ({_ROWS})" if columns else _ROWS
         return self._log.rows(f"{query} order by position", (after, upto, self._time_limit(None)))
 
-    def gathered(self, query: str, after: int, upto: int) -> EventRows:
-        """The rows of a query over `new_events`, which are those that `rows` gives.
+    def gathered(
+        self, queries: Mapping[str, str], after: int, upto: int
+    ) -> Iterator[tuple[str, EventRows]]:
+        """The rows of some queries over `new_events`, which are those that `rows` gives.
 
-        It is run here, where the events are, so that only its answer travels. What upcasters would
-        change it does not see.
+        They are run here, where the events are, so that only the answers travel.
         """
-        # A query that is still at work while its rows are fetched takes three times as long.
+        cursor = self._log.cursor()
+        source, values = _ROWS, [after, upto, self._time_limit(None)]
         with self._log.translated():
-            relation = self._log.cursor().sql(
-                f"with new_events as ({_ROWS}) from ({query})",
-                params=[after, upto, self._time_limit(None)],
-            )
-            return EventRows(relation.materialize())
+            if self.upcasters:  # once for all queries
+                now = f"create temp view esnb_now as {self._now(cursor, after, upto)}"
+                cursor.execute(now)
+                source, values = f"select {_TEXT_COLUMNS} from esnb_now", []
+            for name, query in queries.items():
+                relation = cursor.sql(
+                    f"with new_events as ({source}) from ({query})", params=values
+                )
+                # Still at work while its rows are fetched, it would take three times as long.
+                yield name, EventRows(relation.materialize())
 
     def _head(self) -> int:
         return NO_LIMIT if self._horizon is None else self._horizon

@@ -166,6 +166,26 @@ def test_upcast_events(kind: type[Projection]) -> None:
     assert rows(projector) == [("a0", 10), ("a1", 20), ("a2", 30)]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_upcast_events_that_split_drop_and_stay_as_they_are(kind: type[Projection]) -> None:
+    upcasters = Upcasters()
+    upcasters.split("Twice", 1)(lambda data: [("Added", data), ("Added", data)])
+    upcasters.drop("Clicked")
+    store = log([1, 2, 3], upcasters=upcasters)
+    more = [new_event(("Twice", "Clicked", "Added")[n % 3], {"n": n}) for n in range(3_000)]
+    store.append("b", more, expected_version=0, aggregate_type="T")
+    twice, once = sum(range(0, 3_000, 3)), sum(range(2, 3_000, 3))
+    wanted = [("a0", 1), ("a1", 2), ("a2", 3), ("b", 2 * twice + once)]
+    projector = Projector(store, kind)
+    projector.catch_up()
+    assert rows(projector) == wanted
+    projector.rebuild()
+    assert rows(projector) == wanted
+    past = Projector(store.as_of(3), kind)
+    past.catch_up()
+    assert rows(past) == wanted[:3]
+
+
 def test_declarations_in_error() -> None:
     with pytest.raises(InvalidEventError, match="colour"):
 
