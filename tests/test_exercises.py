@@ -162,6 +162,7 @@ def test_generated_code_has_no_line() -> None:
         "while True: pass",
         "while True:\n        try: kept.append(1); kept.clear()\n        except Exception: pass",
         "while True:\n        try: print('x')\n        except: pass",
+        "from esnb import EventStore\n    store = EventStore()\n    while True: store.version('a')",
     ],
 )
 def test_an_endless_loop_is_stopped(body: str) -> None:
@@ -169,6 +170,7 @@ def test_an_endless_loop_is_stopped(body: str) -> None:
     feedback = check(ID, define(f"def total(events):\n    {body}\n"))
     assert (feedback.outcome, feedback.mistake) == ("not quite", "endless")
     assert "restart" not in feedback.message
+    assert "Stopped" not in repr(feedback)
     assert threading.active_count() == before
 
 

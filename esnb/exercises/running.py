@@ -34,7 +34,7 @@ _NOT_THEIRS = (_OURS, *{_PATHS[name] for name in ("stdlib", "platstdlib", "purel
 
 
 class Stopped(SystemExit):
-    """The time was up. A thread that ends with a SystemExit ends without a word."""
+    """The time was up. No Exception, so that `except Exception` of a learner lets it through."""
 
 
 @dataclass(slots=True)
@@ -101,18 +101,22 @@ def run(work: Callable[[], Any], limit: float | None = None) -> Run:
 
 @contextlib.contextmanager
 def _no_word_of_stopping() -> Iterator[None]:
-    """Where an exception cannot be raised, as in a finaliser, Python reports it: not this one."""
-    before = sys.unraisablehook
+    """Python reports an exception that ends a thread, or a finaliser: but not this one."""
+    before, before_thread = sys.unraisablehook, threading.excepthook
 
     def hook(report: sys.UnraisableHookArgs) -> None:
         if report.exc_type is not Stopped:
             before(report)
 
-    sys.unraisablehook = hook
+    def thread_hook(report: threading.ExceptHookArgs) -> None:
+        if report.exc_type is not Stopped:
+            before_thread(report)
+
+    sys.unraisablehook, threading.excepthook = hook, thread_hook
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        sys.unraisablehook, threading.excepthook = before, before_thread
 
 
 def _wait(thread: threading.Thread, seconds: float) -> None:
