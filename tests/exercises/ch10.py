@@ -1,0 +1,218 @@
+"""Answers to the exercises of chapter 10."""
+
+NOTEBOOK = "10_analytics"
+
+
+def _shipped(value: str) -> str:
+    return f"def shipped(orders, paid):\n    return {value}"
+
+
+_FRAMES = """
+def {name}(log):
+    changed = log[log["event_type"].isin(["ItemAdded", "ItemRemoved"])]
+    paid = log[log["event_type"] == "PaymentReceived"]
+    parcels = log[log["event_type"] == "OrderShipped"]
+    both = changed.merge(paid, on="aggregate_id")
+    {body}
+"""
+
+
+def _share(value: str) -> str:
+    return _FRAMES.format(name="share", body=f"return {value}")
+
+
+def _hours(body: str) -> str:
+    return _FRAMES.format(name="hours", body="\n    ".join(body.strip().splitlines()))
+
+
+def _typed(cents: object, happened: str, recorded: str, printed: int = 80700) -> str:
+    typed = {"cents": cents, "happened": happened, "recorded": recorded}
+    return f"typed_in = {typed!r}\nprinted = {printed}"
+
+
+_JOIN = "two = paid.merge(parcels, on='aggregate_id', suffixes=('', '_sent'), how='left')\n"
+_SPAN = "two['span'] = (two['occurred_at_sent'] - two['occurred_at']).dt.total_seconds() / 3600\n"
+
+RIGHT = {
+    "10-1": [
+        _shipped('paid.index.isin(orders.dropna(subset="OrderShipped").index)'),
+        _shipped('[not pd.isna(orders.loc[order, "OrderShipped"]) for order in paid.index]'),
+        _shipped('orders.loc[paid.index, "OrderShipped"] > pd.Timestamp(0, tz="UTC")'),
+    ],
+    "10-3": [
+        """
+def share(log):
+    changed = set(log.loc[log["event_type"].isin(["ItemAdded", "ItemRemoved"]), "aggregate_id"])
+    paid = set(log.loc[log["event_type"] == "PaymentReceived", "aggregate_id"])
+    return len(changed & paid) / len(changed)
+""",
+        """
+def share(log):
+    types = log.groupby("aggregate_id")["event_type"].agg(set)
+    changed = types[types.map(lambda found: bool(found & {"ItemAdded", "ItemRemoved"}))]
+    return changed.map(lambda found: "PaymentReceived" in found).mean()
+""",
+        _share(
+            "changed.drop_duplicates('aggregate_id')['aggregate_id'].isin("
+            "paid['aggregate_id']).mean()"
+        ),
+    ],
+    "10-4": [
+        _typed(100000, "2026-01-11T23:00:00Z", "2026-03-15"),
+        "from datetime import date\n"
+        "typed_in = dict(cents=100_000, happened=date(2026, 1, 5), recorded=date(2026, 3, 9))\n"
+        "printed = 74700 + 6000",
+    ],
+    "10-5": [
+        _hours(_JOIN + _SPAN + "return two.groupby('aggregate_id')['span'].min().median()"),
+        """
+def hours(log):
+    first = log.pivot_table(
+        index="aggregate_id", columns="event_type", values="occurred_at", aggfunc="min")
+    return (first["OrderShipped"] - first["PaymentReceived"]).median()
+""",
+        """
+def hours(log):
+    import statistics
+    paid, spans = {}, {}
+    for row in log.sort_values("position").itertuples():
+        if row.event_type == "PaymentReceived":
+            paid[row.aggregate_id] = row.occurred_at
+        elif row.event_type == "OrderShipped" and row.aggregate_id in paid:
+            spans.setdefault(row.aggregate_id, row.occurred_at - paid[row.aggregate_id])
+    return statistics.median(span.total_seconds() for span in spans.values()) / 3600
+""",
+    ],
+    "10-6": [
+        """
+def regretted(events):
+    last, pairs = {}, set()
+    for event in events:
+        if event.type in ("ItemAdded", "ItemRemoved"):
+            pair = event.aggregate_id, event.data["sku"]
+            if event.type == "ItemAdded" and last.get(pair) == "ItemRemoved":
+                pairs.add(pair)
+            last[pair] = event.type
+    skus = [sku for _, sku in pairs]
+    return {sku: skus.count(sku) for sku in skus}
+""",
+        """
+def regretted(events):
+    rows = [(e.aggregate_id, e.data.get("sku"), e.type, e.position) for e in events]
+    frame = pd.DataFrame(rows, columns=["order", "sku", "type", "at"])
+    out = frame[frame["type"] == "ItemRemoved"].groupby(["order", "sku"])["at"].min()
+    back = frame[frame["type"] == "ItemAdded"].groupby(["order", "sku"])["at"].max()
+    found = out[out < back.reindex(out.index)]
+    return found.groupby("sku").size().to_dict()
+""",
+    ],
+}
+
+WRONG = {
+    "10-1": {
+        "paid-is-not-shipped": _shipped('orders["PaymentReceived"].notna()'),
+        "delivered-is-not-shipped": _shipped('orders["OrderDelivered"].notna()'),
+        "not-cancelled-is-not-shipped": _shipped('orders["OrderCancelled"].isna()'),
+        "by-place": _shipped('orders["OrderShipped"].notna().tolist()'),
+        "by-place 2": _shipped('orders["OrderShipped"].notna().to_numpy()[:len(paid)]'),
+        "error": _shipped('orders["Shipped"].notna()'),
+        "wrong-kind": "shipped = True",
+    },
+    "10-3": {
+        "join-multiplies": _share("len(both) / len(set(changed['aggregate_id']))"),
+        "hides-it": _share("min(1, len(both) / changed['aggregate_id'].nunique())"),
+        "changes-not-orders": _share("len(both) / len(changed)"),
+        "others-above-the-line": _share("len(paid) / changed['aggregate_id'].nunique()"),
+        "all-below-the-line": _share(
+            "both['aggregate_id'].nunique() / log['aggregate_id'].nunique()"
+        ),
+        "upside-down": _share("both['aggregate_id'].nunique() / paid['aggregate_id'].nunique()"),
+        "error": _share("both['order_id'].nunique() / changed['order_id'].nunique()"),
+    },
+    "10-4": {
+        "another-row": _typed(100000, "2026-03-10", "2026-03-10"),
+        "rewrites-the-past": _typed(100000, "2026-01-06", "2026-01-06"),
+        "too-late": _typed(100000, "2026-01-06", "2026-03-16"),
+        "another-amount": _typed(180700, "2026-01-06", "2026-03-10"),
+        "printed-is-not-lost": _typed(100000, "2026-01-06", "2026-03-10", 180700),
+        "no-day": _typed(100000, "6 January", "10 March"),
+        "no-day 2": _typed("100000", "2026-01-06", "2026-03-10"),
+    },
+    "10-5": {
+        "mean-not-median": _hours(
+            _JOIN + _SPAN + "return two.groupby('aggregate_id')['span'].min().mean()"
+        ),
+        "last-parcel": _hours(
+            _JOIN + _SPAN + "return two.groupby('aggregate_id')['span'].max().median()"
+        ),
+        "every-parcel": _hours(_JOIN + _SPAN + "return two['span'].median()"),
+        "anybodys-parcel": _hours("""
+two = pd.merge_asof(paid.sort_values('position'),
+                    parcels.assign(sent=parcels['occurred_at'])[['position', 'sent']],
+                    on='position', direction='forward')
+return (two['sent'] - two['occurred_at']).median()
+"""),
+        "open-as-zero": _hours(
+            _JOIN + _SPAN + "return two.groupby('aggregate_id')['span'].min().fillna(0).median()"
+        ),
+        "from-the-order": _hours("""
+first = log.groupby(['aggregate_id', 'event_type'])['occurred_at'].min().unstack()
+first = first.dropna(subset=['PaymentReceived'])
+return (first['OrderShipped'] - first['OrderPlaced']).median()
+"""),
+        "error": _hours("return (parcels['time'] - paid['time']).median()"),
+        "wrong-kind": "hours = 27.39",
+    },
+    "10-6": {
+        "only-taken-out": """
+def regretted(events):
+    taken = {(e.aggregate_id, e.data["sku"]) for e in events if e.type == "ItemRemoved"}
+    counts = {}
+    for _, sku in taken:
+        counts[sku] = counts.get(sku, 0) + 1
+    return counts
+""",
+        "the-other-way-round": """
+def regretted(events):
+    added, out = set(), set()
+    for e in events:
+        pair = e.aggregate_id, e.data.get("sku")
+        if e.type == "ItemAdded":
+            added.add(pair)
+        elif e.type == "ItemRemoved" and pair in added:
+            out.add(pair)
+    return dict(pd.Series([sku for _, sku in out]).value_counts())
+""",
+        "ignores-the-order": """
+def regretted(events):
+    pairs = {kind: {(e.aggregate_id, e.data["sku"]) for e in events if e.type == kind}
+             for kind in ("ItemAdded", "ItemRemoved")}
+    skus = [sku for _, sku in pairs["ItemAdded"] & pairs["ItemRemoved"]]
+    return {sku: skus.count(sku) for sku in skus}
+""",
+        "counts-times": """
+def regretted(events):
+    out, counts = set(), {}
+    for e in events:
+        pair = e.aggregate_id, e.data.get("sku")
+        if e.type == "ItemRemoved":
+            out.add(pair)
+        elif e.type == "ItemAdded" and pair in out:
+            out.remove(pair)
+            counts[pair[1]] = counts.get(pair[1], 0) + 1
+    return counts
+""",
+        "across-orders": """
+def regretted(events):
+    out, back = set(), set()
+    for e in events:
+        if e.type == "ItemRemoved":
+            out.add(e.data["sku"])
+        elif e.type == "ItemAdded" and e.data["sku"] in out:
+            back.add(e.data["sku"])
+    return {sku: 1 for sku in back}
+""",
+        "error": "def regretted(events):\n    return {e.data['sku']: 1 for e in events}",
+        "wrong-kind": "regretted = {'MUG-BLUE': 2}",
+    },
+}
