@@ -16,7 +16,8 @@ import duckdb
 
 from esnb.events import Event, dump_json
 from esnb.following import id_at
-from esnb.reading import Reader, event_from_row
+from esnb.reading import Reader
+from esnb.rows import event_from_row
 from esnb.upcasting import Upcasters
 
 FEW = 1_000  # events that travel faster as Python values than as a stream of columns

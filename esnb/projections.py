@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from esnb.errors import InvalidEventError
-from esnb.reading import COLUMNS
+from esnb.rows import COLUMNS
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _LOG = COLUMNS.split(", ")

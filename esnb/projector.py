@@ -29,8 +29,9 @@ from esnb.errors import (
 from esnb.events import Event
 from esnb.following import Follower, id_at
 from esnb.projections import Projection
+from esnb.queries import Result, select_only
 from esnb.readdb import OvertakenError, ReadDatabase, transaction
-from esnb.reading import Reader, Result, select_only
+from esnb.reading import Reader
 
 BATCH = 1_000_000
 

@@ -20,7 +20,7 @@ from esnb.batches import TYPES, execute, inbox_row
 from esnb.errors import InvalidEventError, QueryError, StoreClosedError, StoreCorruptError
 from esnb.events import Event
 from esnb.projections import Projection
-from esnb.reading import event_from_row
+from esnb.rows import event_from_row
 
 _INBOX = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
 _PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"

@@ -7,12 +7,10 @@ need no more than this.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
-from uuid import UUID
 
 import duckdb
 import orjson
@@ -20,20 +18,11 @@ import pandas as pd
 
 from esnb.clock import Clock, utc
 from esnb.engine import Log
-from esnb.errors import (
-    AppendOnlyError,
-    InvalidEventError,
-    QueryError,
-    ReadOnlyError,
-    StoreClosedError,
-)
-from esnb.events import Event, dump_json, load_json
-from esnb.upcasting import Upcasters, part_id
-
-COLUMNS = (
-    "position, event_id, aggregate_type, aggregate_id, sequence_number, event_type, "
-    "event_version, event_data, metadata, occurred_at, recorded_at"
-)
+from esnb.errors import InvalidEventError, QueryError, ReadOnlyError
+from esnb.events import Event
+from esnb.queries import Result, check_query, quoted, select_only
+from esnb.rows import COLUMNS, EventRows, event_from_row, made_of, naive_utc, text_row
+from esnb.upcasting import Upcasters
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
 _STREAM = f"""
@@ -115,62 +104,6 @@ class Loadable(Protocol[Loaded]):
     def new_in(self, reader: Reader, aggregate_id: str) -> Loaded:
         """Build an empty aggregate."""
         ...
-
-
-class Result:
-    """The rows of a query, all read already: `df()`, `fetchall()`, `fetchone()`, `columns`."""
-
-    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
-        self._relation = relation
-        self.columns: list[str] = list(relation.columns)
-        self._rows: Iterator[tuple[Any, ...]] | None = None
-
-    def df(self) -> pd.DataFrame:
-        """The rows as a DataFrame; times are UTC without a zone, as in the tables."""
-        with _still_open():
-            return self._relation.df()
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """The rows as a list of tuples."""
-        with _still_open():
-            return self._relation.fetchall()
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """The next row, or None after the last."""
-        if self._rows is None:
-            self._rows = iter(self.fetchall())
-        return next(self._rows, None)
-
-    def __repr__(self) -> str:
-        return repr(self.df())
-
-    def _repr_html_(self) -> str | None:
-        html: str | None = self.df()._repr_html_()  # type: ignore[operator]
-        return html
-
-
-@contextmanager
-def _still_open() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.ConnectionException:
-        raise StoreClosedError(
-            "The store of this result is closed, and its rows went with it. Take them out with "
-            "df() or fetchall() before closing, or open the store and ask again."
-        ) from None
-
-
-class EventRows:
-    """Rows on their way from one database to another, in batches, over Arrow's C interface.
-
-    DuckDB streams both ways through it at millions of rows a second, and needs no other library.
-    """
-
-    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
-        self._relation = relation
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._relation.__arrow_c_stream__(requested_schema)
 
 
 class Reader:
@@ -323,7 +256,7 @@ class Reader:
         Only rows of a type and version that some step touches go through Python, once each; the
         others stay where they are. The bounds are written into the query: numbers and a time.
         """
-        events = f"{_quoted(self._log.catalog)}.main.events"
+        events = f"{quoted(self._log.catalog)}.main.events"
         limit = self._time_limit(None)
         bounds = (
             f"e.position > {after:d} and e.position <= {upto:d} "
@@ -343,7 +276,7 @@ class Reader:
             [value for pair in pairs for value in pair],
         )
         while chunk := rows.fetchmany(_UPCAST_CHUNK):
-            cursor.register("esnb_made", _made_of(chunk, self.upcasters))
+            cursor.register("esnb_made", made_of(chunk, self.upcasters))
             cursor.execute("insert into esnb_upcast from esnb_made")
             cursor.unregister("esnb_made")
         return _NOW.format(events=events, bounds=bounds, touched=touched)
@@ -361,8 +294,8 @@ class Reader:
     def _refuse_detours(self, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         """A table named with its database is the table itself, and not the view of the past."""
         catalog = self._log.catalog.casefold()
-        prefixes = (f"{catalog}.", f"{_quoted(catalog)}.")
-        _check_query(query)
+        prefixes = (f"{catalog}.", f"{quoted(catalog)}.")
+        check_query(query)
         try:
             names = cursor.get_table_names(query, qualified=True)
         except duckdb.Error:  # a text of which the engine cannot say; be strict
@@ -374,7 +307,7 @@ class Reader:
                 )
 
     def _hide_the_future(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        catalog = _quoted(self._log.catalog)
+        catalog = quoted(self._log.catalog)
         cursor.execute("set variable esnb_position = ?::bigint", [self._head()])
         cursor.execute("set variable esnb_until = ?::timestamp", [self._time_limit(None)])
         cursor.execute(
@@ -530,7 +463,7 @@ class Reader:
     def row_list(self, after: int, upto: int, columns: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """What `rows` gives, as tuples, by position: for a few events this is faster."""
         if self.upcasters:
-            rows = list(map(_text_row, self.read_all(after, upto - after)))
+            rows = list(map(text_row, self.read_all(after, upto - after)))
             places = [COLUMNS.split(", ").index(name) for name in columns]
             return [tuple(row[place] for place in places) for row in rows] if columns else rows
         query = f"select {', '.join(columns)} from ({_ROWS})" if columns else _ROWS
@@ -596,85 +529,11 @@ class Past(Reader):
         return f"<{self._log.name} {'as of ' if parts else ''}{' and '.join(parts) or 'to read'}>"
 
 
-def select_only(
-    cursor: duckdb.DuckDBPyConnection,
-    query: str,
-    parameters: Sequence[Any] | Mapping[str, Any] | None = None,
-) -> Result:
-    """Run one SELECT in a read-only transaction; another statement gets the error it deserves."""
-    _check_query(query)
-    cursor.execute("begin transaction read only")
-    try:
-        relation = cursor.sql(query, params=parameters)
-        if relation is None:
-            raise QueryError("This statement gives no rows. Ask with SELECT.")
-        return Result(relation.materialize())
-    except TypeError as error:
-        raise QueryError(f"The parameters do not fit the query: {error}") from None
-    finally:
-        cursor.rollback()
-
-
-def _made_of(rows: Iterable[tuple[Any, ...]], steps: Upcasters) -> pd.DataFrame:
-    """What steps make of rows, a row a part, as the columns of the table esnb_upcast."""
-    # Column by column: a table made of rows takes longer than the steps do.
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("position", "part", "event_id", "type", "version", "data")
-    }
-    add = [column.append for column in columns.values()]
-    for position, event_id, stream, number, kind, version, text in rows:
-        shapes = steps.shapes(kind, version, text, (number, stream, position))
-        for part, shape in enumerate(shapes, start=1):
-            derived = None if part == 1 else str(part_id(UUID(event_id), part))
-            for put, value in zip(add, (position, part, derived, *shape), strict=True):
-                put(value)
-    frame = pd.DataFrame({"position": columns["position"], "part": columns["part"]})
-    for name in ("event_id", "type", "version", "data"):
-        frame[name] = pd.Series(columns[name], dtype="int32" if name == "version" else object)
-    return frame
-
-
-def _text_row(event: Event) -> tuple[Any, ...]:
-    row = list(row_of_event(event))
-    row[1] = str(row[1])
-    return tuple(row)
-
-
 def whole_stream(log: Log, aggregate_id: str) -> list[tuple[Any, ...]]:
     """The rows of one stream, by sequence number."""
     # Most loads want all of a stream. Put in order here and not by the engine, a load of 100 events
     # takes a fifth to a third less time: much of it is the planning of the query.
     return sorted(log.rows(_WHOLE_STREAM, (aggregate_id,)), key=itemgetter(4))
-
-
-def event_from_row(row: tuple[Any, ...], part: int = 1) -> Event:
-    """An event from a row of the table `events`, as it was written; or a part of what it became."""
-    event_id = row[1] if part == 1 else part_id(row[1], part)
-    return Event(
-        row[5], load_json(row[7]), row[6], load_json(row[8]), row[9].replace(tzinfo=UTC),
-        event_id, row[2], row[3], row[4], row[0], row[10].replace(tzinfo=UTC),
-    )  # fmt: skip
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def naive_utc(time: datetime) -> datetime:
-    """An aware time as the tables keep it: in UTC, without a zone."""
-    return (time if time.tzinfo is UTC else time.astimezone(UTC)).replace(tzinfo=None)
-
-
-def row_of_event(event: Event) -> tuple[Any, ...]:
-    """The row of the table `events` for an event that has its place; see `event_from_row`."""
-    where = f"event {event.event_type!r}"
-    return (
-        event.position, event.event_id, event.aggregate_type, event.aggregate_id,
-        event.sequence_number, event.event_type, event.event_version,
-        dump_json(event.event_data, f"{where}: data"),
-        dump_json(event.metadata, f"{where}: metadata"),
-        naive_utc(event.occurred_at), naive_utc(event.recorded_at),  # type: ignore[arg-type]
-    )  # fmt: skip
 
 
 def check_name(what: str, value: object) -> None:
@@ -702,24 +561,4 @@ def check_loadable(kind: object) -> None:
         raise InvalidEventError(
             f"{name} is no Aggregate. Derive it from esnb.Aggregate, or fold the events yourself: "
             f"replay({name}, store.events(...))."
-        )
-
-
-def _check_query(query: object) -> None:
-    if not isinstance(query, str):
-        raise QueryError(f"sql() takes the text of a query, found {type(query).__name__}.")
-    if query != query.encode(errors="ignore").decode():
-        raise QueryError("The query holds half a character (a lone surrogate).")
-    statements = duckdb.extract_statements(query)
-    if len(statements) != 1:
-        raise QueryError(f"sql() runs one query at a time, found {len(statements)} statements.")
-    kind = statements[0].type
-    if kind in (duckdb.StatementType.UPDATE, duckdb.StatementType.DELETE):
-        raise AppendOnlyError(
-            "Events are never changed or removed, and sql() only reads. To correct a wrong fact, "
-            "append an event that says so."
-        )
-    if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise ReadOnlyError(
-            f"sql() only reads: it runs SELECT, found {kind.name}. Events are added with append()."
         )

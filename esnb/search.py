@@ -33,7 +33,8 @@ from esnb.errors import (
 )
 from esnb.events import Event, Json, dump_json, load_json
 from esnb.following import Follower
-from esnb.reading import Reader, event_from_row
+from esnb.reading import Reader
+from esnb.rows import event_from_row
 
 BATCH = 50_000  # events between two commits of the index
 TYPO_FROM = 4  # letters: one letter off in a shorter word gives another word

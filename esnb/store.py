@@ -30,18 +30,15 @@ from esnb.errors import (
 from esnb.events import Event, check_event, dump_json
 from esnb.proof import Proof, Verified, verify
 from esnb.reading import (
-    COLUMNS,
     NO_LIMIT,
     Loadable,
     Loaded,
     Reader,
     check_loadable,
     check_name,
-    event_from_row,
-    naive_utc,
-    row_of_event,
     whole_stream,
 )
+from esnb.rows import COLUMNS, event_from_row, naive_utc, row_of_event
 from esnb.upcasting import Upcasters
 
 
@@ -195,9 +192,7 @@ class EventStore(Reader):
                     if log.head(aggregate_id)[0] == actual:
                         raise
                     continue
-                return Appended(
-                    actual + len(stored), log.position, tuple(stored), proof=log.proof
-                )
+                return Appended(actual + len(stored), log.position, tuple(stored), proof=log.proof)
 
     def _place(self, aggregate_id: str, kind: str, version: int, batch: list[Event]) -> list[Event]:
         # The log's own time never runs backwards, even where the machine's clock does.
@@ -341,9 +336,7 @@ class EventStore(Reader):
         self._log.check_usable()
         return self._log.proof
 
-    def verify(
-        self, proof: Proof | str | None = None, *, progress: bool | None = None
-    ) -> Verified:
+    def verify(self, proof: Proof | str | None = None, *, progress: bool | None = None) -> Verified:
         """Check every event against the chain, and the log against a proof kept elsewhere.
 
         Finds changed, removed, inserted and moved events, with their positions; with a proof also

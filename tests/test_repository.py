@@ -32,7 +32,8 @@ TOP_LEVEL = {
 # Imports of esnb point downwards, or to the same floor; there is no way round in a circle.
 FLOORS = {
     "errors": 1, "clock": 1, "events": 1,
-    "upcasting": 2, "conditions": 2, "engine": 2, "frames": 2, "reading": 2, "store": 2,
+    "upcasting": 2, "conditions": 2, "engine": 2, "frames": 2, "rows": 2, "queries": 2,
+    "reading": 2, "store": 2,
     "proof": 2, "privacy": 3, "copies": 3,
     "aggregates": 3, "projections": 3, "timetravel": 3, "commands": 3, "testing": 3, "evolution": 3,
     "delivery": 3, "watching": 3, "search": 3,

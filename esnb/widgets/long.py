@@ -26,7 +26,8 @@ from esnb.aggregates import Aggregate, Foldable, apply_to, attributes_of, replay
 from esnb.clock import utc
 from esnb.errors import AggregateNotFoundError, InvalidEventError
 from esnb.events import Event
-from esnb.reading import COLUMNS, Reader, event_from_row
+from esnb.reading import Reader
+from esnb.rows import COLUMNS, event_from_row
 from esnb.timetravel import History, Policy, WhatIf, _under, diff_states
 from esnb.widgets import content, tape
 

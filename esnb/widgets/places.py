@@ -18,7 +18,8 @@ import numpy as np
 from esnb.aggregates import attributes_of, replay
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
-from esnb.reading import COLUMNS, Reader
+from esnb.reading import Reader
+from esnb.rows import COLUMNS
 from esnb.widgets.tape import written
 
 Sign = Literal["", "+", "~", "-"]
