@@ -209,11 +209,17 @@ def rubbish(cells: list[dict[str, Any]]) -> None:
     cells[:] = [{"cell_type": "no such", "source": 7}]
 
 
+def rewrites(cells: list[dict[str, Any]]) -> None:
+    """It is right, and changes the gradebook's folder all the same."""
+    right(cells)
+    before(cells, "check-03-1", "from pathlib import Path\n(Path(COURSE) / 'source' / 'x').touch()")
+
+
 #: What each submission scores: of 2 points, or None where nbgrader refuses the file.
 SCORES: dict[Any, float | None] = {
     right: 2, wrong: 0, half: 1, crashing: 1, does_not_parse: 1, endless: 1, endless_answer: 1,
     dies: 1, empty: 0, patches: 0, prints: 0, deletes: 0, edits: 0, copies: 1, adds: 0,
-    unmarks: 0, edits_set_up: 0, rubbish: None,
+    unmarks: 0, edits_set_up: 0, rubbish: None, rewrites: None,
 }  # fmt: skip
 
 
@@ -246,7 +252,7 @@ def grades(course: Path) -> dict[str, dict[str, str]]:
         submission(notebook["cells"])
         path = course / "class/submitted" / submission.__name__ / NAME / f"{NAME}.ipynb"
         path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(notebook))
+        path.write_text(json.dumps(notebook).replace("COURSE", repr(str(course / "class"))))
     patch = pytest.MonkeyPatch()
     config = course / "class/nbgrader_config.py"
     limit = "import esnb.classroom.apart as apart\napart.LIMIT = 15.0\n"
@@ -626,6 +632,19 @@ def test_a_forged_answer_scores_nothing(name: str) -> None:
         share, _ = judged(exercises()[exercise], child.answer("answer"), child, "seed")
     assert share == 0
     assert sys.modules["esnb.exercises"].check.__module__ == "esnb.exercises"
+
+
+def test_every_file_that_the_grading_rests_on_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "source/03").mkdir(parents=True)
+    for name in ("gradebook.db", "nbgrader_config.py", "source/03/03.ipynb"):
+        seen = nbgrading.fingerprints()
+        (tmp_path / name).write_text("x")
+        assert nbgrading.fingerprints() != seen, name
+    names = {name for name, _ in nbgrading.fingerprints()}
+    assert {"chapter03.py", "trial.py", "apart.py", "store.py"} <= names
 
 
 def test_the_hidden_call_is_read_and_not_run() -> None:

@@ -48,6 +48,8 @@ from esnb.interchange import restore
 from esnb.projections import Projection
 from esnb.store import ANY, EventStore
 
+from .log import ClassroomError
+
 LIMIT = 20.0  # seconds for a cell, and for all calls of one check together
 _LARGEST = 20_000_000  # characters of one message
 _DEEPEST = 60
@@ -603,18 +605,28 @@ class Apart:
         # The teacher's tokens and passwords are no business of the learner's code.
         environ = {k: v for k, v in os.environ.items() if k.upper() in _PASSED}
         environ |= {"IPYTHONDIR": self._folder.name, "MPLBACKEND": "agg", "PYTHONSAFEPATH": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from esnb.classroom.apart import _child; _child()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, encoding="utf-8", errors="replace", env=environ, cwd=self._folder.name,
-            **group,
-        )  # fmt: skip
+        # What Python says when it cannot start; later on, nothing is written there.
+        words = Path(self._folder.name, "words.txt")
+        with words.open("wb") as said:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", "from esnb.classroom.apart import _child; _child()"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+                text=True, encoding="utf-8", errors="replace", env=environ, cwd=self._folder.name,
+                **group,
+            )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         self.peer = Peer(self._send, self._receive)
         # The first wait is for Python and IPython to start, on a machine that may be busy.
         self._deadline = time.monotonic() + self.limit + 60
-        self.run("pass")
+        try:
+            self.run("pass")
+        except Gone:
+            last = words.read_text(errors="replace").strip().splitlines()[-1:]
+            self.close()
+            raise ClassroomError(
+                f"The process for the learner's code did not start: {''.join(last) or 'no reason'}"
+            ) from None
 
     def run(self, source: str) -> tuple[str, str]:
         """Run a cell; returns what it printed and the error it ended with, or empty texts."""

@@ -11,6 +11,8 @@ import ast
 import importlib
 import random
 from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from esnb.exercises import Exercise, exercises
@@ -77,8 +79,12 @@ class GradeApart(NbGraderPreprocessor):  # type: ignore[misc]
     """Run a submission in a child process, judge it here, and write the points into its cells."""
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """Grade each locked `check` cell; nbgrader has put the teacher's text into it before."""
-        submission = _Submission(nb.cells)
+        """Grade each locked `check` cell; nbgrader has put the teacher's text into it before.
+
+        Raises `TamperedError` when files of the course were changed meanwhile: no points then.
+        """
+        exercises()  # read now: afterwards there may be another text in these files
+        submission, before = _Submission(nb.cells), fingerprints()
         try:
             for number, cell in enumerate(nb.cells):
                 if cell.cell_type != "code":
@@ -94,7 +100,26 @@ class GradeApart(NbGraderPreprocessor):  # type: ignore[misc]
                     _write(cell, share * worth, message)
         finally:
             submission.close()
+        if changed := sorted(name for name, _ in before ^ fingerprints()):
+            who = resources["nbgrader"]["student"]
+            raise TamperedError(
+                f"{who}: while this submission ran, files of the course were changed: "
+                f"{', '.join(changed[:5])}. It gets no points. Look at what it did, and put the "
+                "files back before you grade anybody else."
+            )
         return nb, resources
+
+
+class TamperedError(Exception):
+    """A submission, or somebody at the same time, changed files that the grading rests on."""
+
+
+def fingerprints() -> set[tuple[str, str]]:
+    """What the grading rests on, as (name, hash): esnb itself, the assignments, the gradebook."""
+    course = Path.cwd()  # nbgrader works in the course folder
+    files = [*Path(__file__).parents[1].rglob("*.py"), *course.glob("*.py"), *course.glob("*.db")]
+    files += [path for path in (course / "source").rglob("*") if path.is_file()]
+    return {(path.name, sha256(path.read_bytes()).hexdigest()) for path in files}
 
 
 def hidden_call(source: str) -> tuple[str, str, str] | None:
@@ -201,8 +226,8 @@ def judged(
             if isinstance(done.error, StillStub):
                 message = "not yet. The answer still holds the `...` of the stub."
             elif mistake == "error" and done.error is not None:
-                said = str(done.error) if not isinstance(done.error, NotQuite) else ""
-                message += f" {said}"[:300]
+                details = dict(getattr(done.error, "details", ()))
+                message += " " + " ".join(details.get("error", [str(done.error)]))[:300]
         if not share:
             break
     return share, message
