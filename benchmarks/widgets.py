@@ -136,23 +136,26 @@ def page(folder: Path) -> None:
             tab = browser.new_page(viewport={"width": 1200, "height": 1000})
             tab.goto(path.as_uri())
             tab.wait_for_selector(".esnb-tt .tt-state tbody tr")
-            painted = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            return tab, tab.evaluate(f"() => {painted}")
+            painted = "performance.getEntriesByName('first-contentful-paint')[0]"
+            tab.wait_for_function(f"() => {painted}")
+            return tab, tab.evaluate(f"() => {painted}.startTime")
 
         tab, _ = open_page(TimeTravel(long_order(2_000), "order-1", fold=Order))
         metrics = tab.context.new_cdp_session(tab)
         metrics.send("Performance.enable", {"timeDomain": "threadTicks"})
 
-        def busy() -> float:
+        def busy() -> dict[str, float]:
             found = metrics.send("Performance.getMetrics")["metrics"]
-            return 1000 * next(m["value"] for m in found if m["name"] == "TaskDuration")
+            return {m["name"].removesuffix("Duration"): 1000 * m["value"] for m in found}
 
         before = busy()
         work, gaps, tasks = tab.evaluate(DRAG)
-        processor = (busy() - before) / len(work)
+        after = busy()
+        parts = ("Task", "Script", "Layout", "RecalcStyle")
+        shares = [f"{name} {(after[name] - before[name]) / len(work):.2f}" for name in parts]
         print(line("frame, 2,000 events: own work", work[5:]))
         print(line("frame, 2,000 events: gaps", gaps[5:]))
-        print(f"{'frame, 2,000 events: CPU a frame':<34} mean   {processor:8.3f}   "
+        print(f"{'frame, 2,000 events: CPU, mean':<34} {'   '.join(shares)}   "
               f"long tasks {len(tasks)}")  # fmt: skip
         store = long_order(10_000)
         python, processors, browsing = [], [], []
