@@ -24,6 +24,7 @@ from esnb import ANY, AppendCondition, ConcurrencyError, EventStore, LessonClock
 from esnb.classroom import ClassroomError, nbgrading, teaching
 from esnb.classroom.apart import Apart, Elsewhere, Gone, StandIn
 from esnb.classroom.nbgrading import hidden_call, judged
+from esnb.classroom.pipe import Peer
 from esnb.exercises import exercises
 from esnb.exercises.trial import attempt
 from tests.exercises.tables import right as right_answers
@@ -500,7 +501,7 @@ FORGERIES = [
 def test_what_comes_back_is_a_value_or_an_error(expression: str, child: Apart) -> None:
     came = attempt(child.answer(expression))
     if came.error:
-        assert type(came.error).__module__ in ("builtins", "esnb.classroom.apart")
+        assert type(came.error).__module__ in ("builtins", "esnb.classroom.pipe")
     else:
         assert isinstance(came.value, StandIn | Exception)
 
@@ -525,7 +526,7 @@ def test_the_child_reaches_only_what_it_was_given(expression: str, child: Apart)
 
 
 def test_a_stand_in_names_no_class_of_the_judge() -> None:
-    peer = nbgrading.Apart.__init__.__globals__["Peer"](print, input)
+    peer = Peer(print, input)
     for text in ('{"ours": ["esnb.store:EventStore", {"d": []}]}', '{"what": 1}'):
         with pytest.raises(ValueError, match="is no kind of value"):
             peer.decode(json.loads(text))
