@@ -102,7 +102,8 @@ class StoreTable(page.PageWidget, view="whole"):
                 new = row["sign"] and now is not None and then != now
                 changed |= {place} if new else set()
                 cells.append(f"{then} -> {now}" if new and then is not None else now or "")
-            cells += [row["event_type"], str(row["version"])]
+            closed = ", closed" if row["sign"] == "-" else ""
+            cells += [f"{row['event_type']}{closed}", str(row["version"])]
             sign: parts.Sign = "" if row["sign"] == "-" else row["sign"]
             rows.append(parts.Row(sign, tuple(cells), frozenset(changed)))
         more = seen["found"] - len(rows)
