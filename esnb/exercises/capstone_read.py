@@ -233,6 +233,10 @@ class Outcome:
 def _rows(page: Any) -> Any:
     """The two columns that the check reads; what else a row has is the learner's."""
     table = page.table
+    if not isinstance(table, dict):
+        raise TypeError(
+            f"page.table is {{order: {{'paid': ..., 'last': ...}}}}, found {table!r:.60}"
+        )
     return {order: {"paid": row["paid"], "last": row["last"]} for order, row in table.items()}
 
 

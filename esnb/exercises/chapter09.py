@@ -481,8 +481,8 @@ def _the_metric(answer: Any, trial: Trial) -> None:
 
     if same(said, truth):
         return
-    first = next(n for n, pair in enumerate(zip(said, truth, strict=True)) if
-                 abs(pair[0] - pair[1]) >= 0.5)  # fmt: skip
+    pairs = zip(said, truth, strict=True)
+    first = next(n for n, (one, true) in enumerate(pairs) if not abs(one - true) < 0.5)
     key = next((name for name, numbers in known.items() if same(said, numbers)), "")
     if not key:
         dead = said[3] < truth[3] / 2

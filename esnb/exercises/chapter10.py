@@ -355,7 +355,10 @@ printed = ...  # what may the report of 6 March still print about the week of 5 
     },
 )
 def _old_date(answer: Any, trial: Trial) -> None:
-    trial.kind(answer, (tuple, list), "two things: (typed_in, printed)")
+    pair = isinstance(answer, tuple | list) and len(answer) == 2
+    trial.require(
+        pair, "wrong-kind", got=f"{answer!r:.200}", wanted="two things: (typed_in, printed)"
+    )
     typed, printed = answer
     fits = isinstance(typed, dict) and typed.keys() == {"cents", "happened", "recorded"}
     trial.require(fits and type(typed["cents"]) is int, "no-day", got=str(typed))

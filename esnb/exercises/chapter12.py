@@ -158,7 +158,8 @@ def _your_verdict(answer: Any, trial: Trial) -> None:
     from esnb.widgets import advise
     from esnb.widgets.checklist import ITEMS
 
-    trial.kind(answer, (tuple, list), "two things: (answers, turns)")
+    pair = isinstance(answer, tuple | list) and len(answer) == 2
+    trial.require(pair, "wrong-kind", got=f"{answer!r:.200}", wanted="two things: (answers, turns)")
     answers, turns = answer
     trial.kind(answers, dict, "a dict of answers")
     unknown = [str(key) for key in answers if key not in ITEMS]
