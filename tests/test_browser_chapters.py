@@ -29,7 +29,17 @@ def run(lab: Lab, name: str) -> None:
     assert len(lab.outputs()) >= 5
 
 
-@pytest.mark.parametrize("name", ["00_start_here", "06_time_travel"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "00_start_here",
+        "06_time_travel",
+        "10_analytics",
+        "11_changing_events",
+        "11b_forgetting_and_proof",
+        "12_neighbours",
+    ],
+)
 def test_a_chapter_runs_in_jupyterlab(lab: Lab, name: str) -> None:
     run(lab, name)
 
