@@ -63,7 +63,8 @@ day, orders, at_once = store.sql(\"\"\"
     back as (select min(occurred_at) as moment from marks, most
              where marks.silence = most.silence + 1)
     select moment::date, orders, (select count(*) from events, back where
-        event_type = 'PaymentReceived' and occurred_at between moment and moment + interval 15 minute)
+        event_type = 'PaymentReceived'
+        and occurred_at between moment and moment + interval 15 minute)
     from most, back\"\"\").fetchone()
 silence = {"day": str(day), "orders": orders, "at_once": at_once}
 """,
