@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections import Counter, defaultdict
@@ -11,10 +12,11 @@ from datetime import UTC, datetime, timedelta
 from statistics import mean, median
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from esnb import new_event
+from esnb import flights, new_event
 from esnb.clock import utc
 from esnb.events import Event
 from esnb.exercises.bank import Chapter
@@ -204,6 +206,89 @@ def _paid_and_shipped(answer: Any, trial: Trial) -> None:
             ),
         },
     )  # fmt: skip
+
+
+# --- 10-2 ---------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _flights() -> dict[str, dict[str, dict[str, int]]]:
+    """How many flights were cancelled and departed each day, by several ways to say what a day is.
+
+    "local" is right: the day in New York on which it happened.
+    """
+    log, counts = flights.sample(), dict[str, dict[str, dict[str, int]]]()
+    zone = ZoneInfo("America/New_York")
+    query = """select event_type, occurred_at from events
+               where event_type in ('FlightCancelled', 'FlightDeparted', 'AircraftDeparted')"""
+    for kind, at in log.sql(query).fetchall():
+        at = at.replace(tzinfo=UTC)
+        local = f"{at.astimezone(zone):%F}"
+        ways = {"aircraft": local}
+        if kind != "AircraftDeparted":
+            ways |= {"local": local, "utc": f"{at:%F}"}
+        for way, day in ways.items():
+            found = counts.setdefault(way, {}).setdefault(day, {"cancelled": 0, "departed": 0})
+            found["cancelled" if kind == "FlightCancelled" else "departed"] += 1
+    log.close()
+    return counts
+
+
+@chapter.exercise(
+    "10-2",
+    form="Your data",
+    title="The worst day for flying",
+    section="What is strange in this log?",
+    stub="""
+worst = {"day": ..., "cancelled": ..., "departed": ...}  # a day is written as "2013-02-07"
+""",
+    hints=(
+        "Count `FlightCancelled` and `FlightDeparted` for each day. Which day is it in New York, "
+        "when it is 2 in the morning in UTC?",
+        "`timezone('America/New_York', timezone('UTC', occurred_at))::date` is the local day. And "
+        "the worst day is the one with the largest *share*, not with the largest number.",
+        "sky.sql(\"\"\"select timezone('America/New_York', timezone('UTC', occurred_at))::date "
+        'as day,\n           event_type, count(*) ...""").df()',
+    ),
+    right="More flights were cancelled on the day before. But on that Saturday, the second day of "
+    "the blizzard, more than half of them stayed on the ground.",
+    mistakes={
+        "by-utc": "These numbers belong to a day of UTC. In New York it begins at seven in the "
+        "evening of the day before.",
+        "most-not-share": "On this day the largest *number* was cancelled. More flights were "
+        "planned then, too.",
+        "aircraft-too": "A departure is in the log twice: once for the flight, once for the "
+        "aircraft. Count flights.",
+        "a-better-day": "On another day a larger share was cancelled.",
+        "no-day": 'The day is written as "2013-02-07", and the other two are whole numbers.',
+    },
+)
+def _worst_day(answer: Any, trial: Trial) -> None:
+    trial.kind(answer, dict, "the dict with day, cancelled and departed")
+    fits = answer.keys() == {"day", "cancelled", "departed"}
+    trial.require(fits, "no-day", got=str(answer))
+    numbers = attempt(lambda: [int(answer["cancelled"]), int(answer["departed"])])
+    day = str(answer["day"])[:10]
+    counts = _flights()
+    local = counts["local"]
+    good = day in {**local, **counts["utc"]} and not numbers.error
+    trial.require(good, "no-day", got=str(answer))
+    said = dict(zip(("cancelled", "departed"), numbers.value, strict=True))
+
+    def share(one: str) -> float:
+        return local[one]["cancelled"] / sum(local[one].values())
+
+    rows: dict[str, Any] = {"got": f"{day}: {said['cancelled']} cancelled, "
+                                   f"{said['departed']} departed"}  # fmt: skip
+    truth = max(local, key=share)
+    for way, mistake in (("utc", "by-utc"), ("aircraft", "aircraft-too")):
+        there = counts[way].get(day, {})
+        trial.require(said != there or said == local.get(day), mistake, **rows)
+    if day != truth:
+        most = max(local, key=lambda one: local[one]["cancelled"])
+        trial.fail("most-not-share" if day == most else "a-better-day", **rows,
+                   share=f"{share(day):.0%}" if day in local else "no such day")  # fmt: skip
+    trial.require(said == local[truth], "other", **rows)
 
 
 # --- 10-3 ---------------------------------------------------------------------------------------

@@ -33,7 +33,26 @@ def _typed(cents: object, happened: str, recorded: str, printed: int = 80700) ->
 _JOIN = "two = paid.merge(parcels, on='aggregate_id', suffixes=('', '_sent'), how='left')\n"
 _SPAN = "two['span'] = (two['occurred_at_sent'] - two['occurred_at']).dt.total_seconds() / 3600\n"
 
+
+def _worst(day: str, cancelled: object, departed: object) -> str:
+    return f"worst = {{'day': {day!r}, 'cancelled': {cancelled!r}, 'departed': {departed!r}}}"
+
+
+_LOCAL = "timezone('America/New_York', timezone('UTC', occurred_at))::date"
+
 RIGHT = {
+    "10-2": [
+        f"""
+counts = sky.sql(\"\"\"select {_LOCAL} as day,
+                     count(*) filter (event_type = 'FlightCancelled') as cancelled,
+                     count(*) filter (event_type = 'FlightDeparted') as departed
+                     from events group by all
+                     order by cancelled / nullif(cancelled + departed, 0) desc nulls last
+                  \"\"\").df()
+worst = counts.iloc[0].to_dict()
+""",
+        _worst("2013-02-09", 393, 291),
+    ],
     "10-1": [
         _shipped('paid.index.isin(orders.dropna(subset="OrderShipped").index)'),
         _shipped('[not pd.isna(orders.loc[order, "OrderShipped"]) for order in paid.index]'),
@@ -117,6 +136,16 @@ WRONG = {
         "by-place 2": _shipped('orders["OrderShipped"].notna().to_numpy()[:len(paid)]'),
         "error": _shipped('orders["Shipped"].notna()'),
         "wrong-kind": "shipped = True",
+    },
+    "10-2": {
+        "by-utc": _worst("2013-02-09", 520, 222),
+        "most-not-share": _worst("2013-02-08", 472, 461),
+        "aircraft-too": _worst("2013-02-09", 393, 582),
+        "a-better-day": _worst("2013-02-10", 26, 803),
+        "no-day": _worst("9 February", 393, 291),
+        "no-day 2": _worst("2013-02-09", "many", 291),
+        "other": _worst("2013-02-09", 393, 684),
+        "wrong-kind": "worst = '2013-02-09'",
     },
     "10-3": {
         "join-multiplies": _share("len(both) / len(set(changed['aggregate_id']))"),
