@@ -225,6 +225,105 @@ def _two_facts(answer: Any, trial: Trial) -> None:
     )  # fmt: skip
 
 
+# --- 11-8 ---------------------------------------------------------------------------------------
+
+
+def _left_by(trial: Trial, version: int) -> tuple[Data, int]:
+    """The state in a snapshot, as the code of that time had it."""
+    amount = trial.rng.choice([29, 57, 1999, 2690, trial.rng.randint(1, 9999)])
+    paid = trial.rng.choice([0, amount])
+    state: Data = {"city": trial.rng.choice(["London", "Paris", None])}
+    if version == 1:
+        return {"customer": "ada", "amount": amount / 100, "paid": paid / 100, **state}, 1
+    return {"amount": amount, "paid": paid, **state}, 2
+
+
+def _state_now(state: Data, version: int) -> Data | None:
+    """From the digits of the numbers."""
+    if "customer" not in state:
+        return None
+    money = {k: int(f"{state[k]:.2f}".replace(".", "")) for k in ("amount", "paid")}
+    return {**state, **money}
+
+
+def _first_only(amount: Callable[[float], float]) -> Callable[[Data, int], Data | None]:
+    """Version 1 with another way to make cents of euros."""
+
+    def upcast(state: Data, version: int) -> Data | None:
+        if version != 1:
+            return None
+        return {**state, **{k: amount(state[k] * 100) for k in ("amount", "paid")}}
+
+    return upcast
+
+
+def _times_100(state: Data, version: int) -> Data | None:
+    return _first_only(round)({"customer": None, **state}, 1)
+
+
+def _no_city(state: Data, version: int) -> Data | None:
+    new = _state_now(state, version)
+    return new and {k: v for k, v in new.items() if k != "city"}
+
+
+@chapter.exercise(
+    "11-8",
+    form="Fill in",
+    title="What the old snapshot never held",
+    section="Is an old snapshot upcast, too?",
+    stub='''
+def upcast_state(state, state_version):
+    """The state as version 3 has it, or None: then the events are replayed."""
+    if state_version == 1:
+        return ...
+    return state
+''',
+    hints=(
+        "Which of the two old states has everything that today's state needs?",
+        "Euros can be turned into cents. A customer who was never in the state cannot be made of "
+        "anything, but the events know. Who reads them, and what makes it happen?",
+        'if state_version == 1:\n        return {**state, "amount": ..., "paid": ...}',
+    ),
+    right="What can be computed is computed, and the rest comes from the events. A snapshot is "
+    "never the only copy, so None costs time and nothing else.",
+    mistakes={
+        "invents-the-customer": "The state of version 2 has no customer, and yours has one, or "
+        "None in its place. The events know it: let them be replayed.",
+        "uses-it-as-it-is": "This state came from older code, and you use it as it is. Whoever "
+        "loads this order gets a wrong one, and no error.",
+        "always-replays": "This state has all that is needed, and you have it thrown away. That is "
+        "right, and slow: every event is replayed.",
+        "cents-again": "The state of version 2 is in cents already, and you turned it into "
+        "cents again.",
+        "cuts-cents": "A cent is missing. A snapshot that is wrong by a cent is worse than none.",
+        "loses-a-field": "A field of the state is gone that has nothing to do with the change.",
+    },
+)
+def _old_snapshot(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "upcast_state(state, state_version)")
+    cases = [[_left_by(trial, version)] for version in (1, 2) * 12]
+    for [(state, version)] in cases[:2]:
+        new = trial.call(answer, {**state}, version, given=[(state, version)])
+        facts: dict[str, Any] = {"given": [(state, version)], "got": new}
+        trial.require(new != state, "uses-it-as-it-is", **facts)
+        if version == 2 and isinstance(new, dict) and "customer" in new:
+            trial.require(new.get("amount") != state["amount"], "invents-the-customer", **facts)
+
+    def call(function: Any, case: list[Any]) -> Any:
+        # A state is read anew for each load, so it may be changed in place.
+        return [function({**state}, version) for state, version in case]
+
+    trial.compare(
+        answer, _state_now, cases, call=call, legal=bool,
+        models={
+            "always-replays": lambda s, v: None,
+            "cents-again": _times_100,
+            "cuts-cents": _first_only(int),
+            "loses-a-field": _no_city,
+        },
+    )  # fmt: skip
+
+
 # --- 11-7 ---------------------------------------------------------------------------------------
 
 Saved = tuple[str, Data]  # why, and the address afterwards

@@ -46,6 +46,20 @@ BACK = (
 )
 PAY = "new_event('PaymentReceived', amount=amount)"
 
+
+def _state(first: str, second: str = "return None") -> str:
+    return f"""
+def upcast_state(state, state_version):
+    if state_version == 1:
+        {first}
+    {second}
+"""
+
+
+IN_CENTS = (
+    "return {**state, 'amount': round(state['amount'] * 100), 'paid': round(state['paid'] * 100)}"
+)
+
 RIGHT = {
     "11-5": [
         """
@@ -86,6 +100,21 @@ belongs = {"PaymentReceived": {"amount", "method"}, "OrderShipped": {"carrier", 
 split = lambda data: [
     (kind, {name: value for name, value in data.items() if name in names})
     for kind, names in belongs.items() if all(data[name] is not None for name in names)]
+""",
+    ],
+    "11-8": [
+        """
+def upcast_state(state, state_version):
+    if "customer" in state:
+        for name in ("amount", "paid"):
+            state[name] = round(100 * state[name])
+        return state
+""",
+        """
+from decimal import Decimal
+upcast_state = lambda state, version: None if version > 1 else {
+    name: int(Decimal(str(value)) * 100) if name in ("amount", "paid") else value
+    for name, value in state.items()}
 """,
     ],
     "11-7": [
@@ -166,6 +195,24 @@ def upcast(data, version):
         ),
         "error": _split("return [('PaymentReceived', data['total'])]"),
         "wrong-kind": "split = ['PaymentReceived', 'OrderShipped']",
+    },
+    "11-8": {
+        "invents-the-customer": _state(IN_CENTS, "return {**state, 'customer': None}"),
+        "invents-the-customer 2": _state(IN_CENTS, "return {'customer': 'ada', **state}"),
+        "uses-it-as-it-is": _state(IN_CENTS, "return state"),
+        "uses-it-as-it-is 2": "upcast_state = lambda state, version: state",
+        "always-replays": "upcast_state = lambda state, version: None",
+        "cents-again": """
+def upcast_state(state, state_version):
+    cents = {key: round(state[key] * 100) for key in ("amount", "paid")}
+    return {"customer": None, **state, **cents}
+""",
+        "cuts-cents": _state(IN_CENTS.replace("round", "int")),
+        "loses-a-field": _state(
+            IN_CENTS.replace("**state", "'customer': state['customer']"), "return None"
+        ),
+        "error": _state(IN_CENTS.replace("'amount'] *", "'total'] *")),
+        "wrong-kind": "upcast_state = {'amount': 2690}",
     },
     "11-7": {
         "fields-say-why": _tells("both", "both", "both", "business", "neither"),
