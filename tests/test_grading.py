@@ -361,7 +361,7 @@ class Desk:
     def grade(self, exercise: str, answer: str, rounds: int) -> tuple[float, str]:
         if self.child is None or not self.child.alive():
             self.close()
-            self.child = Apart(limit=8.0)
+            self.child = Apart()
             assert self.child.run(self.set_up)[1] == ""
         try:
             self.child.run(answer)
@@ -448,6 +448,7 @@ def test_nan_and_tables_there_and_back(child: Apart) -> None:
     assert same(float("nan")) != same(float("nan"))
     table = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, 2.5]}, index=[3, 4])
     pd.testing.assert_frame_equal(same(table), table)
+    pd.testing.assert_series_equal(same(table["c"]), table["c"])
 
 
 def test_what_is_changed_over_there_is_changed_here(child: Apart) -> None:
@@ -475,6 +476,30 @@ def work(store):
 """)
     assert child.answer("work")(store) == (1, True, 1, ["X"])
     assert store.position == 1
+
+
+def test_a_power_cut_of_the_judge_ends_the_call_over_there(child: Apart) -> None:
+    class PowerCut(BaseException):
+        pass
+
+    asked = []
+
+    def save() -> None:
+        asked.append(len(asked))
+        raise PowerCut
+
+    child.run("""
+def stubborn(save):
+    for _ in range(3):
+        try:
+            save()
+        except Exception:
+            pass
+""")
+    with pytest.raises(PowerCut):
+        child.answer("stubborn")(save)
+    assert asked == [0]
+    assert child.answer("1 + 1") == 2
 
 
 def test_errors_keep_their_class_and_text(child: Apart) -> None:

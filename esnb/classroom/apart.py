@@ -83,8 +83,9 @@ def _child() -> None:
     peer.is_child = True
     while line := inward.readline():
         send(json.dumps(peer._served(json.loads(line))))
-        if peer.verdict is not None:  # the learner wants to end the process
-            return
+        verdict, peer.verdict = peer.verdict, None
+        if verdict is not None and not isinstance(verdict, Gone):
+            return  # the learner's code wants to end the process
 
 
 # --- the judge --------------------------------------------------------------------------------

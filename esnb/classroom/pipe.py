@@ -84,11 +84,12 @@ class Peer:
             if not isinstance(reply, dict):
                 raise Gone("The learner's process sent something that is no message.")
             if "ask" in reply:
-                self._send(json.dumps(self._served(reply)))
-                if self.verdict is not None:
-                    verdict, self.verdict = self.verdict, None
-                    raise verdict
+                # Once there is a verdict, whatever is still asked on the way out is stopped too.
+                self._send(json.dumps(_STOPPED if self.verdict else self._served(reply)))
                 continue
+            if self.verdict is not None:
+                verdict, self.verdict = self.verdict, None
+                raise verdict
             for mine, theirs in zip(
                 given, self.decode(reply.get("given", {"l": []})), strict=False
             ):
@@ -111,7 +112,7 @@ class Peer:
             return {"raise": told, "given": self.encode(given), "news": self._news()}
         except BaseException as verdict:  # of the judge, and none of the learner's business
             self.verdict = verdict
-            return {"raise": self._told(RuntimeError("stopped")), "given": {"l": []}}
+            return _STOPPED
 
     def _news(self) -> list[Any]:
         """The events that code on this side has changed: those that came, and those that went."""
@@ -191,6 +192,9 @@ class Peer:
             return {"yours": value._ref}
         if kind is EventStore and self.is_child:  # the judge looks at a copy of it
             return {"store": [self.encode(event, depth + 1) for event in value.read_all()]}
+        if isinstance(value, pd.Series):
+            column = [value.name, value.index.tolist(), value.tolist(), str(value.dtype)]
+            return {"column": [self.encode(part, depth + 1) for part in column]}
         if isinstance(value, pd.DataFrame):
             columns = [self.encode(list(value.columns)), self.encode(value.index.tolist())]
             rows = value.astype(object).where(value.notna(), None).to_numpy().tolist()
@@ -249,6 +253,12 @@ class Peer:
                 with contextlib.suppress(ValueError, TypeError):
                     frame[name] = frame[name].astype(dtype)
             return frame
+        if tag == "column":
+            name, index, values, dtype = map(self.decode, inner)
+            column = pd.Series(values, index=index, name=name, dtype=object)
+            with contextlib.suppress(ValueError, TypeError):
+                column = column.astype(dtype)
+            return column
         if tag == "store":
             events = [self.decode(event) for event in inner]
             rows = [{name: getattr(event, name) for name in _EVENT} for event in events]
@@ -280,8 +290,10 @@ class Peer:
                 fields[name] = self.encode(value)
         return [type(error).__name__, str(error), list(fields.items())]
 
-    def _error(self, told: Any) -> Exception:
+    def _error(self, told: Any) -> BaseException:
         name, text, fields = told
+        if name == "stopped" and self.is_child:
+            return Gone("stopped")  # no Exception, so that no `except Exception` goes on after it
         kind = getattr(errors, str(name), None) or getattr(_BUILTINS, str(name), None)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             return Elsewhere(f"{name}: {text}")
@@ -433,6 +445,7 @@ class _Never:
     """Nothing is one: whole numbers beyond those of JSON, and nan, are written by `encode`."""
 
 
+_STOPPED: dict[str, Any] = {"raise": ["stopped", "it was stopped", []], "given": {"l": []}}
 _SERIES = KeysView | ValuesView | ItemsView | range | deque
 _EVENTS_KEPT = 256
 _BUILTINS = importlib.import_module("builtins")
