@@ -332,7 +332,9 @@ class Aircraft(Aggregate):
         self.departed_from: str | None = None
         self.bound_for: str | None = None
         self.flights = 0  # departures so far
-        self.contradictions = 0  # events that cannot follow the one before
+        # Events that do not follow from the one before: two places at once, or a landing that the
+        # source never recorded. The log alone cannot always tell which.
+        self.contradictions = 0
 
     @property
     def where(self) -> str:
