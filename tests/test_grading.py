@@ -361,7 +361,7 @@ class Desk:
     def grade(self, exercise: str, answer: str, rounds: int) -> tuple[float, str]:
         if self.child is None or not self.child.alive():
             self.close()
-            self.child = Apart()
+            self.child = Apart(limit=12.0)
             assert self.child.run(self.set_up)[1] == ""
         try:
             self.child.run(answer)
@@ -382,6 +382,8 @@ def test_the_bank_is_graded_apart_as_it_is_checked(path: Path) -> None:
     odd = []
     try:
         for exercise, solution in desk.solutions.items():
+            if exercise in teaching.BY_EYE:
+                continue
             for answer in [solution, *right_answers(exercise)]:
                 share, message = desk.grade(exercise, answer, rounds=1)
                 odd += [f"{exercise}: {message}\n{answer}"] * (share != 1)

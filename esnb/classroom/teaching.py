@@ -49,6 +49,9 @@ c.Autograde.autograde_preprocessors = [
 ]
 '''
 
+# Too many calls go over the pipe for the time limit: checked in the notebook, graded by a person.
+BY_EYE = frozenset({"read-2"})
+
 HIDDEN = """\
 {check}
 ### BEGIN HIDDEN TESTS
@@ -73,7 +76,7 @@ def source_of(solutions: dict[str, Any], seed: str) -> dict[str, Any]:
             marks |= {"schema_version": 3, "locked": True, "grade_id": f"cell-{number}"}
             if kind == "answer":
                 marks |= {"solution": True, "locked": False, "grade_id": f"answer-{exercise}"}
-            elif kind == "check":
+            elif kind == "check" and exercise not in BY_EYE:
                 answer = _answer_in(source)
                 made["source"] = HIDDEN.format(
                     check=source.rstrip(), exercise=exercise, answer=answer, seed=seed
