@@ -272,6 +272,7 @@ def _the_thief(answer: Any, trial: Trial) -> None:
     came = attempt(lambda: answer(busy, sale))
     facts: dict[str, Any] = {"given": store.events(LAMP)[:2], "got": came.lines()}
     if isinstance(came.error, DuplicateEventError):
+        trial.require("append" in busy.calls, "no-append", **facts)
         trial.require(store.version(LAMP) == 2, "new-id", **facts, in_the_log=store.events(LAMP))
         return
     trial.require(not isinstance(came.error, ConcurrencyError), "conflict", **facts)

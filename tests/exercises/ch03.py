@@ -212,6 +212,12 @@ def steal(store, sale):
 def steal(store, sale):
     store.append(LAMP, [sold("ben")], expected_version=1)
 """,
+        "no-append 2": """
+from esnb import DuplicateEventError
+
+def steal(store, sale):
+    raise DuplicateEventError("stolen")
+""",
         "no-append": """
 def steal(store, sale):
     thief = new_event("PieceSold", buyer="ben", event_id=sale.event_id)
