@@ -333,6 +333,13 @@ def test_links_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_no_sentence_is_taken_for_an_item_of_a_list() -> None:
+    """A line that begins with "2690. Such" would be shown as item 2690 of a list."""
+    found = [f"{path.relative_to(ROOT)}: {line}" for path in chapters()
+             for line in re.findall(r"^ {0,3}\d{2,9}[.)] .*$", prose(path), re.M)]  # fmt: skip
+    assert found == []
+
+
 def test_no_picture_comes_from_elsewhere() -> None:
     outside = re.compile(r"!\[[^\]]*\]\(\s*<?(?:https?:)?//|<img[^>]+src=\\?[\"'](?:https?:)?//")
     found = [path for path in tracked() if path.suffix in {".md", ".ipynb"}
