@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from esnb import Event, EventStore, LessonClock, diff_states, new_event
 from esnb.shop import Order, first_orders, item
 from esnb.widgets import TimeTravel
-from tests.browser import AXE, Lab
+from tests.browser import AXE, CONTRAST, Lab
 from tests.support import Tally
 
 pytestmark = pytest.mark.browser
@@ -667,33 +667,6 @@ def test_tab_leaves_the_widget_after_eight_stops(opened: Opened) -> None:
         "before the first event (Home)",
     ]  # fmt: skip
     assert shown.at() == 5
-
-
-CONTRAST = """root => {
-    // Colours may be half transparent: paint them over each other, as the page does.
-    const brush = document.createElement('canvas').getContext('2d', {willReadFrequently: true})
-    const paint = colours => {
-        for (const c of ['white', ...colours]) {
-            brush.fillStyle = c
-            brush.fillRect(0, 0, 1, 1)
-        }
-        return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255)
-            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0)
-    }
-    const grounds = e => e ? [...grounds(e.parentElement), getComputedStyle(e).backgroundColor] : []
-    const found = []
-    for (const e of root.querySelectorAll('*')) {
-        const own = [...e.childNodes].some(c => c.nodeType === 3 && c.data.trim())
-        if (!own || e.closest('svg, .w-live') || e.disabled) continue
-        if (!e.checkVisibility({visibilityProperty: true})) continue
-        const ground = grounds(e)
-        const a = paint(ground), b = paint([...ground, getComputedStyle(e).color])
-        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
-        found.push([ratio, e.className + ': ' + e.textContent.slice(0, 30)])
-    }
-    return found.sort((p, q) => p[0] - q[0])
-}"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -75,14 +75,6 @@ def _by_aircraft() -> dict[str, list[Leg]]:
     return found
 
 
-def _asked(answer: Any, trial: Trial, **kinds: str) -> None:
-    """A dict with these keys and nothing else."""
-    trial.kind(answer, dict, f"a dict with {', '.join(kinds)}")
-    if answer.keys() != kinds.keys():
-        words = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
-        trial.fail("wrong-kind", got=list(map(str, answer)), wanted=words)
-
-
 # --- flights-1 ----------------------------------------------------------------------------------
 
 
@@ -134,7 +126,7 @@ impossible = {
     },
 )
 def _two_places(answer: Any, trial: Trial) -> None:
-    _asked(answer, trial, aircraft="a tail number", flights="a list of two ids",
+    trial.fields(answer, aircraft="a tail number", flights="a list of two ids",
            minutes="a number")  # fmt: skip
     trial.kind(answer["flights"], (list, tuple, set), "a list of two flight ids")
     one, other = _overlap()
@@ -218,7 +210,7 @@ storm = {
     },
 )
 def _turned(answer: Any, trial: Trial) -> None:
-    _asked(answer, trial, turned="an hour", last="the id of a flight", first="the id of a flight")
+    trial.fields(answer, turned="an hour", last="the id of a flight", first="the id of a flight")
     hours = _hours()
     said = str(answer["turned"])[:13].replace("T", " ")
     truth = next(hour for hour, (gone, left) in hours.items() if gone > left)
@@ -307,7 +299,7 @@ late = {
     },
 )
 def _came_from(answer: Any, trial: Trial) -> None:
-    _asked(answer, trial, aircraft="a tail number", in_the_air="minutes", out_of_sight="minutes")
+    trial.fields(answer, aircraft="a tail number", in_the_air="minutes", out_of_sight="minutes")
     legs = _late_day()
     name = answer["aircraft"]
     if name != legs[0].aircraft:

@@ -28,14 +28,6 @@ def _log() -> list[Event]:
         return list(store.read_all())
 
 
-def _asked(answer: Any, trial: Trial, **kinds: str) -> None:
-    """A dict with these keys and nothing else."""
-    trial.kind(answer, dict, f"a dict with {', '.join(kinds)}")
-    if answer.keys() != kinds.keys():
-        words = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
-        trial.fail("wrong-kind", got=list(map(str, answer)), wanted=words)
-
-
 # --- shop-1 -------------------------------------------------------------------------------------
 
 
@@ -95,7 +87,7 @@ below_zero = {
     },
 )
 def _paid_by_the_shop(answer: Any, trial: Trial) -> None:
-    _asked(answer, trial, order="an id", event="a number", by="an actor")
+    trial.fields(answer, order="an id", event="a number", by="an actor")
     orders = _totals()
     name, number = str(answer["order"]), answer["event"]
     trial.require(name in orders, "wrong-kind", got=repr(answer["order"]),
@@ -184,7 +176,7 @@ silence = {
     },
 )
 def _best_day(answer: Any, trial: Trial) -> None:
-    _asked(answer, trial, day="a date", orders="a number", at_once="a number")
+    trial.fields(answer, day="a date", orders="a number", at_once="a number")
     _, other, orders = _silence()
     day = str(answer["day"])[:10]
     facts: dict[str, Any] = {
@@ -266,7 +258,7 @@ parcels = {
     },
 )
 def _too_early(answer: Any, trial: Trial) -> None:
-    _asked(answer, trial, who="an actor", unpaid_then="a number", unpaid_now="a number",
+    trial.fields(answer, who="an actor", unpaid_then="a number", unpaid_now="a number",
            first="a position")  # fmt: skip
     early, paid = _parcels()
     who = {event.metadata["actor"] for event in early}

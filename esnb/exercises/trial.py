@@ -134,6 +134,13 @@ class Trial:
         if not isinstance(answer, kinds):
             self.fail("wrong-kind", got=f"{answer!r:.200}", wanted=words)
 
+    def fields(self, answer: Any, **kinds: str) -> None:
+        """Fail unless the answer is a dict with these keys; each value says of which kind it is."""
+        self.kind(answer, dict, f"a dict with {', '.join(kinds)}")
+        if answer.keys() != kinds.keys():
+            words = "; ".join(f"{name}: {kind}" for name, kind in kinds.items())
+            self.fail("wrong-kind", got=list(map(str, answer)), wanted=words)
+
     def call(self, function: Callable[..., Any], *arguments: Any, given: Any = _NOTHING) -> Any:
         """Call the learner's function; an error in it is a failure that shows `given`."""
         came = attempt(lambda: function(*arguments))
