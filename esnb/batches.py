@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -16,6 +15,7 @@ import duckdb
 
 from esnb.events import Event, dump_json
 from esnb.following import id_at
+from esnb.queries import parsed
 from esnb.reading import Reader
 from esnb.rows import event_from_row
 from esnb.upcasting import Upcasters
@@ -167,14 +167,9 @@ class Inbox(Batch):
 
 
 def execute(cursor: duckdb.DuckDBPyConnection, text: str, values: Sequence[Any] = ()) -> None:
-    """Run statements that come again and again: parsing them is a tenth of what they cost."""
-    for statement in _parsed(text):
+    """Run statements that come again and again."""
+    for statement in parsed(text):
         cursor.execute(statement, list(values) or None)
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> tuple[duckdb.Statement, ...]:
-    return tuple(duckdb.extract_statements(text))
 
 
 def inbox_row(event: Event) -> list[Any]:

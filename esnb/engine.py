@@ -36,6 +36,7 @@ from esnb.errors import (
     StoreLockedError,
 )
 from esnb.proof import START, Proof, chained, digest_of, marks_of
+from esnb.queries import parsed
 
 FORMAT = 2
 
@@ -188,7 +189,7 @@ class Log:
         with self.translated():
             cursor = self.cursor()
             try:
-                return cursor.execute(query, list(parameters)).fetchall()
+                return cursor.execute(parsed(query)[0], list(parameters)).fetchall()
             finally:
                 cursor.close()
 
