@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC
-from operator import itemgetter
 from typing import Any
 
 import duckdb
@@ -67,7 +66,6 @@ class Batch:
         if self.few:
             wanted = dict.fromkeys([*_named(columns), "event_id"])
             rows = self.store.row_list(self.after, self.last, list(wanted))
-            rows.sort(key=itemgetter(0))
             ids = list(wanted).index("event_id")
             # Of the parts of a split event, the first has the stored id.
             self._last_id = next((row[ids] for row in rows if row[0] == self.last), None)
