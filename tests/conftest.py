@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -17,6 +23,45 @@ __all__ = ["chromium", "lab", "lab_server", "open_page"]
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Temporary files go into a folder of this run's own: at its end it is empty.
+
+    Whoever was started with that folder has ended as well, also a process without a parent.
+    """
+    tmp_path_factory.getbasetemp()  # stays where it is: pytest keeps the last three on purpose
+    folder = Path(tempfile.mkdtemp(prefix="esnb-"))
+    folder.chmod(0o711)  # as in any temporary folder, another user may open what is theirs
+    patch = pytest.MonkeyPatch()
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        patch.setenv(name, str(folder))
+    patch.setattr(tempfile, "tempdir", None)
+    yield
+    patch.undo()
+    until = time.monotonic() + 20  # a browser takes a moment to end, and to tidy up
+    while (left := [*left_in(folder), *started_with(folder)]) and time.monotonic() < until:
+        time.sleep(0.2)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not left, "left behind by a test"
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def started_with(folder: Path) -> list[str]:
+    """The processes whose temporary folder this is, but for those that end with this one."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            words = " ".join(process.cmdline())
+            if "resource_tracker" in words or process.pid == os.getpid():
+                continue
+            if process.environ().get("TMPDIR") == str(folder):
+                found.append(f"{process.pid}: {words[:150]}")
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -60,7 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = config.stash[SETTINGS] = pytest.MonkeyPatch()
     patch.setattr(nbval.plugin, "coalesce_streams", streams_between_displays)
     # The user's start-up files and figure style must not reach an output.
-    patch.setenv("IPYTHONDIR", tempfile.mkdtemp(prefix="esnb-ipython-"))
+    # A kernel that is ending may still write its history there.
+    own = tempfile.TemporaryDirectory(prefix="esnb-ipython-", ignore_cleanup_errors=True)
+    config.add_cleanup(own.cleanup)
+    patch.setenv("IPYTHONDIR", own.name)
     if (spec := importlib.util.find_spec("matplotlib")) and spec.origin:
         patch.setenv("MATPLOTLIBRC", str(Path(spec.origin).parent / "mpl-data" / "matplotlibrc"))
 

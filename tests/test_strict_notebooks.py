@@ -6,6 +6,7 @@ import base64
 import copy
 import io
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -159,8 +160,12 @@ CHANGES: list[tuple[Change, str, str, bool]] = [
 def run_pytest(folder: Path, *options: str) -> tuple[dict[str, list[str]], str]:
     """The names of the failed tests, by notebook, and all that was printed."""
     report = folder / "report.xml"
+    (temporary := folder / "temporary").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300,
+        env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))},
+    )  # fmt: skip
     failed: dict[str, list[str]] = {}
     for case in ET.parse(report).iter("testcase"):
         names = failed.setdefault(case.get("classname", "").split(".")[-2], [])
@@ -231,6 +236,12 @@ def test_uncompared_cells_are_listed_and_counts_close_the_run(
     passed, failed, skipped = (int(part.split()[0]) for part in lines[-1].split(", "))
     assert lines[-1] == f"{passed} passed, {failed} failed, {skipped} skipped"
     assert failed == sum(map(len, strict[0].values()))
+
+
+def test_a_run_leaves_no_folder_behind(
+    strict: tuple[dict[str, list[str]], str], folder: Path
+) -> None:
+    assert [path.name for path in (folder / "temporary").iterdir()] == []
 
 
 def png(size: tuple[int, int], paint: Callable[[ImageDraw.ImageDraw], None]) -> bytes:
