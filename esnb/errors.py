@@ -191,5 +191,9 @@ class StaleProjectionError(EsnbError):
     """A read model was built by another version of its projection; it has to be rebuilt."""
 
 
+class RebuildError(EsnbError):
+    """A rebuild with worker processes cannot be done so, or it lost a worker; nothing changed."""
+
+
 class LagTimeoutError(EsnbError, TimeoutError):
     """A projection did not reach the wanted position in time."""

@@ -136,13 +136,16 @@ class Follower(ABC):
             )
         return event
 
-    def _cannot_process(self, event: Event, error: Exception, position: int) -> ProjectionError:
+    def _cannot_process(
+        self, event: Event, error: Exception | str, position: int
+    ) -> ProjectionError:
+        words = error if isinstance(error, str) else words_of(error)
         return ProjectionError(
             f"{self.projection.__name__} cannot process the event at position {event.position}: "
             f"{event.event_type} {event.event_id} of {event.aggregate_id!r}: "
-            f"{type(error).__name__}: {_first_line(error)}. Everything before it is in the read "
-            f"model, which stands at position {position}. Mend the projection and "
-            f"rebuild(), or decide to skip({event.position}) or park({event.position}).",
+            f"{words}. Everything before it is in the read model, which stands at position "
+            f"{position}. Mend the projection and rebuild(), or decide to "
+            f"skip({event.position}) or park({event.position}).",
             event,
         )
 
@@ -183,6 +186,6 @@ def id_at(store: Reader, position: int) -> UUID | None:
     return event.event_id if event is not None and event.position == position else None
 
 
-def _first_line(error: Exception) -> str:
-    """The engine's message without the query below it, which is the projection's own."""
-    return str(error).partition("\n")[0]
+def words_of(error: Exception) -> str:
+    """An error in one line: the engine's without the query below it, the projection's own."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

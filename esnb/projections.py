@@ -59,6 +59,9 @@ class Projection:
     `gathers` maps names to queries over new_events alone, such as sums of a batch. They are run
     where the events are, and the statements find their answers, and not new_events, as temporary
     tables.
+
+    `by_aggregate` is for handlers: the column that holds, in each table, the id of the aggregate
+    whose events alone write and read the row. Then `rebuild(workers=4)` can share out the work.
     """
 
     tables: ClassVar[dict[str, str]] = {}
@@ -66,6 +69,7 @@ class Projection:
     columns: ClassVar[Sequence[str]] = ()
     gathers: ClassVar[Mapping[str, str]] = {}
     version: ClassVar[int] = 1
+    by_aggregate: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

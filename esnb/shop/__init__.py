@@ -24,12 +24,14 @@ has `actor` and `reason`: with occurred_at they say who did what, when, and why.
 `order.py` and `account.py` hold the rules, each with its state machine as a table on top.
 `commands.py` has what may be asked of them as records (`handle(store, PayOrder("order-1042"))`),
 and `decider.py` the rules of an order once more, as two functions.
-`projections.py` and `search.py` hold the read models: what the pages and reports ask for.
+`projections.py` and `search.py` hold the read models: what the pages and reports ask for, and
+`by_handler.py` one of them once more, an event at a time.
 `first_orders(store)` writes a story of eight events, `simulate(store)` a whole shop with three
 stories hidden in it (`STORIES`). `sample()` loads the simulated shop that is kept in `data/shop`.
 """
 
 from .account import Account
+from .by_handler import OrderSummaryByHandler
 from .catalogue import CATALOGUE, Article, item
 from .commands import (
     AddCredit,
@@ -74,6 +76,7 @@ __all__ = [
     "item",
     "money",
     "OrderSummary",
+    "OrderSummaryByHandler",
     "Inventory",
     "Analytics",
     "OrderSearch",
