@@ -7,7 +7,8 @@ business of `Projector.deliver`. The aggregate's id is the key of a message, so 
 aggregate stay in one partition, in order.
 
 Needs the client `confluent-kafka` (the extra `kafka`). Tested with the mock cluster that librdkafka
-brings, which speaks Kafka's protocol; not with Apache Kafka itself.
+brings, and, but for `lag()`, with the broker Tansu 0.6, which both speak Kafka's protocol; not with
+Apache Kafka itself.
 """
 
 from __future__ import annotations

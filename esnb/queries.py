@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,6 +21,10 @@ def parsed(text: str) -> tuple[duckdb.Statement, ...]:
     Values are parameters, so that there are few texts.
     """
     return tuple(duckdb.extract_statements(text))
+
+
+# The engine complains, at the end of a process, of statements that are still there.
+atexit.register(parsed.cache_clear)
 
 
 class Result:

@@ -1,9 +1,16 @@
-"""Publishing to and consuming from Kafka, against the mock cluster that librdkafka brings."""
+"""Publishing to and consuming from Kafka, against the mock cluster that librdkafka brings.
+
+Against a broker of your own: `ESNB_KAFKA=127.0.0.1:9092 python run.py test tests/test_kafka.py`. It
+must make topics when they are asked for. Seen with Tansu 0.6.0: 17 of 21 pass; the other four ask
+for the lag, and that broker names the beginning of the last batch where the end of the log is due.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 
@@ -26,24 +33,29 @@ from esnb.shop.projections import OrderSummary
 from tests.support import CrashError, dying, seen
 
 client = pytest.importorskip("confluent_kafka", reason="the extra 'kafka' is not installed")
+BROKER = os.environ.get("ESNB_KAFKA", "")
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Three brokers in this process; the address that other clients take."""
+    """Three brokers in this process; the address that other clients take. Or a broker outside."""
+    often = {"topic.metadata.refresh.interval.ms": 500, "log_level": 0}
+    if BROKER:
+        yield {"bootstrap.servers": BROKER, **often}
+        return
     owner = client.Producer({"test.mock.num.brokers": 3, "log_level": 0})
     brokers = owner.list_topics(timeout=10).brokers.values()
     yield {
         "bootstrap.servers": ",".join(f"{b.host}:{b.port}" for b in brokers),
-        "topic.metadata.refresh.interval.ms": 500,
-        "log_level": 0,
+        **often,
     }
     owner.flush(1)
 
 
 @pytest.fixture
 def topic(request: Any) -> str:
-    return "".join(c if c.isalnum() else "-" for c in request.node.name)
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)
+    return f"{name}-{uuid4().hex}" if BROKER else name
 
 
 @pytest.fixture
