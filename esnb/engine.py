@@ -122,7 +122,7 @@ class Log:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self.name = "in memory" if path is None else path.name
+        self.name = IN_MEMORY if path is None else path.name
         self.pid = os.getpid()
         self.lock = threading.RLock()
         self.users = 0
@@ -319,7 +319,7 @@ class Log:
     def check_usable(self) -> None:
         """Raise the error that says why this database cannot be used, if it cannot."""
         if self._closed:
-            raise StoreClosedError(_CLOSED.format(name=self.name))
+            raise StoreClosedError(closed(self.name))
         if self._broken:
             raise StoreFullError(_MUST_REOPEN.format(name=self.name))
         if self.pid != os.getpid():
@@ -348,7 +348,7 @@ class Log:
             yield
         except duckdb.Error as error:
             if self._closed:  # by another thread, while this one was reading
-                raise StoreClosedError(_CLOSED.format(name=self.name)) from None
+                raise StoreClosedError(closed(self.name)) from None
             text = str(error)
             # A query in error is quoted in its message: only these classes speak of the file.
             of_the_file = isinstance(error, _FILE_ERRORS) or type(error) is duckdb.Error
@@ -365,9 +365,20 @@ class Log:
             raise _explained(error) from None
 
 
+IN_MEMORY = "in memory"
+
 _FILE_ERRORS = (duckdb.IOException, duckdb.InternalException, duckdb.TransactionException)
 
-_CLOSED = "The store {name!r} is closed. Open it again: EventStore(path)."
+
+def closed(name: str) -> str:
+    """What to tell whoever uses a closed store; what was in memory only cannot be opened again."""
+    if name == IN_MEMORY:
+        return (
+            "The store in memory is closed, and its events are gone with it. Make it again: run "
+            "the cells from the one that made it, or open the store in a file next time."
+        )
+    return f"The store {name!r} is closed. Open it again: EventStore(path)."
+
 
 _MUST_REOPEN = (
     "The engine stopped {name!r} after a failed write, most likely for lack of disk space. Every "

@@ -29,6 +29,7 @@ from esnb.errors import (
     ProjectionError,
     QueryError,
     StaleProjectionError,
+    StoreClosedError,
     StoreCorruptError,
 )
 from esnb.events import Event, Json, dump_json, load_json
@@ -291,7 +292,7 @@ class SearchProjector(Follower):
 
     def close(self) -> None:
         """Let go of the index. Nothing is lost: each `catch_up` ends with a commit."""
-        del self._index
+        self._index = _Closed(self.projection.__name__)  # type: ignore[assignment]
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -446,6 +447,19 @@ class SearchProjector(Follower):
 
     def _translated(self) -> _Translated:
         return _Translated(self.projection.__name__)
+
+
+class _Closed:
+    """What a projector holds once it is closed: every use says so."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, _: str) -> Any:
+        raise StoreClosedError(
+            f"The index of {self._name} is closed. Make a new SearchProjector: it goes on where "
+            f"this one stopped."
+        )
 
 
 class _Translated:

@@ -19,7 +19,7 @@ import pandas as pd
 from esnb import frames
 from esnb.clock import Clock, LessonClock, SystemClock, utc
 from esnb.conditions import AppendCondition, Conditions, conditions_of
-from esnb.engine import Overtaken, open_log
+from esnb.engine import Overtaken, closed, open_log
 from esnb.errors import (
     AppendConditionError,
     ConcurrencyError,
@@ -404,9 +404,7 @@ class _Closed:
         self.name = name
 
     def __getattr__(self, _: str) -> Any:
-        raise StoreClosedError(
-            f"The store {self.name!r} is closed. Open it again: EventStore(path)."
-        )
+        raise StoreClosedError(closed(self.name))
 
 
 def _text(data: Mapping[str, Any]) -> bytes:

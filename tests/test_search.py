@@ -20,6 +20,7 @@ from esnb import (
     ProjectionError,
     QueryError,
     StaleProjectionError,
+    StoreClosedError,
     StoreCorruptError,
     new_event,
 )
@@ -317,6 +318,20 @@ def test_every_damaged_file_is_noticed_and_the_documents_made_again(
             assert list(again.documents()) == oracle_documents(small), (name, change)
             assert "damaged" in again.notice, (name, change)
     assert damaged >= 12
+
+
+def test_a_closed_index_says_so_and_may_be_closed_twice(small: EventStore, tmp_path: Any) -> None:
+    projector = SearchProjector(small, OrderSearch, tmp_path / "index")
+    projector.catch_up()
+    projector.close()
+    projector.close()
+    for use in (projector.catch_up, projector.verify, lambda: projector.search("mug"),
+                lambda: list(projector.documents())):  # fmt: skip
+        with pytest.raises(StoreClosedError, match="index of OrderSearch is closed"):
+            use()
+    again = SearchProjector(small, OrderSearch, tmp_path / "index")
+    assert again.catch_up() == 0
+    assert again.search("mug")
 
 
 def test_an_index_of_another_log_is_dropped(small: EventStore, tmp_path: Any) -> None:

@@ -877,6 +877,13 @@ def test_a_closed_store_says_so_everywhere(tmp_path):
         assert again.save(tally).version == 3
 
 
+def test_a_closed_store_in_memory_does_not_ask_to_be_opened_again():
+    store = EventStore()
+    store.close()
+    with pytest.raises(StoreClosedError, match="its events are gone with it"):
+        store.events("a")
+
+
 def test_with_closes_the_store_and_a_forgotten_one_closes_itself(tmp_path):
     path = tmp_path / "s.duckdb"
     with EventStore(path) as store:
