@@ -385,8 +385,11 @@ def test(arguments: list[str]) -> int:
     """Run pytest: the tests, then every notebook. Its plugins are named in pyproject.toml."""
     set_up(LAB_ENV, [LOCK])
     if not arguments:
-        # All of them side by side, a file to a process: the cells of a notebook stay together.
-        arguments = [f"--numprocesses={min(4, os.cpu_count() or 1)}", "--dist=loadfile"]
+        # All of them side by side, a file to a process: the cells of a notebook stay together. One
+        # process more than cores: while a test waits for a browser, another has its core.
+        count = min(4, (os.cpu_count() or 1) + 1)
+        # The order is the one of tests/conftest.py, the longest first.
+        arguments = [f"--numprocesses={count}", "--dist=loadfile", "--no-loadscope-reorder"]
     return call(LAB_ENV, ["-m", "pytest", *arguments])
 
 

@@ -19,6 +19,22 @@ from tests.browser import chromium, lab, lab_server, open_page
 
 __all__ = ["chromium", "lab", "lab_server", "open_page"]
 
+# The longest begin first, so that no process is left alone with one at the end of a run; seconds of
+# a quiet machine are behind the order. Files that are not named follow, notebooks last.
+LONGEST = (
+    "grading", "browser_chapters", "browser_race", "browser_timetravel", "browser_lag",
+    "exercises_browser", "browser_slider", "browser_long", "durability", "interchange",
+    "projections", "proof", "flights", "browser_whole", "browser_checklist", "strict_notebooks",
+    "upcasting", "classroom", "concurrency", "run", "kafka", "store_model", "exercises_bank",
+    "browser", "browser_classroom", "handout", "repository",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 # Machines are slow at times: an example has no deadline. In CI the same examples come each time.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).resolve().parent.parent
 # A package that is never fetched: the tests below stop before, or have no index to ask.
 ONE_PACKAGE = "iniconfig==2.3.1 --hash=sha256:" + "0" * 64 + "\n"
@@ -250,6 +252,11 @@ def status_of(port: int) -> int:
             time.sleep(0.2)
 
 
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / f"test_{name}.py").exists()] == []
+    assert len({*LONGEST}) == len(LONGEST)
+
+
 def test_the_whole_suite_runs_side_by_side_and_a_chosen_test_alone(
     run: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +267,6 @@ def test_the_whole_suite_runs_side_by_side_and_a_chosen_test_alone(
     run.test([])
     run.test(["tests/test_x.py", "-x"])
     assert calls == [
-        ["-m", "pytest", "--numprocesses=2", "--dist=loadfile"],
+        ["-m", "pytest", "--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"],
         ["-m", "pytest", "tests/test_x.py", "-x"],
     ]
