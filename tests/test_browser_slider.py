@@ -165,6 +165,9 @@ def test_a_whole_store_as_of_the_time_at_the_slider(lab: Lab, tmp_path: Path) ->
             expect(shown.box).to_contain_text(f"as of 2026-03-02 {hour:02}:00:00 UTC")
             expect(shown.box).to_contain_text(f"aggregates, {want.total()} events")
             table = shown.box.locator("table", has=lab.page.locator("th", has_text="so far"))
+            for kind, count in want.items():  # the table may be drawn after the words
+                row = table.locator("tbody tr", has=lab.page.locator(f":text-is('{kind}')"))
+                expect(row.locator("td").nth(1)).to_have_text(str(count))
             rows = table.locator("tbody tr").evaluate_all(
                 "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
             )
