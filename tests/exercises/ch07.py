@@ -127,6 +127,10 @@ WRONG = {
     "07-1": {
         "closes-the-unopened": _close("balance"),
         "closes-with-credit": _close("balance is None"),
+        "refuses-in-silence": """
+def decide_close(balance):
+    return [new_event("AccountClosed")] if balance == 0 else []
+""",
         "never-closes": _close("not balance"),
         "gives-no-event": _close("balance != 0", "None"),
         "error": _close("balance > 0"),
@@ -167,6 +171,7 @@ WRONG = {
         "stops-everybody": _before('"items[*].sku": "LAMP-DESK"'),
         "any-article": _before('"customer": customer'),
         "always-the-same": _before('"items[*].sku": "LAMP-DESK", "customer": "ben"'),
+        "always-the-same 2": _before('"customer": "ben"'),
         "other-events": "bought_before = lambda customer: AppendCondition()",
         "matches-nothing": _before('"sku": "LAMP-DESK", "customer": customer'),
         "no-condition": "def bought_before(customer):\n    return {'customer': customer}",

@@ -106,6 +106,11 @@ def after_my_write(projector, appended):
     return True
 """,
         "says-no": _helper("projector.wait_for(appended.position)", "None"),
+        "says-no 2": """
+def after_my_write(projector, appended):
+    projector.wait_for(appended.position)
+    return projector.position == appended.position
+""",
         "error": _helper("projector.wait_for(appended)"),
     },
     "09-3": {
