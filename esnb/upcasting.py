@@ -141,7 +141,8 @@ class Upcasters:
             which = "in every version" if step.version is None else f"version {step.version}"
             raise UpcastError(
                 f"{step.event_type} {which} has an upcaster already "
-                f"({_name(steps[key])}). One step, one function."
+                f"({_name(steps[key])}). One step, one function. To change it, make new "
+                f"Upcasters() and register their steps again, from the first."
             )
         steps[key] = step
 
