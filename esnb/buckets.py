@@ -68,6 +68,7 @@ def work(task: Task) -> HandlerFailedError | None:
     try:
         cursor = db.cursor(1)
         cursor.execute("set threads = 1")  # the other cores have workers of their own
+        cursor.execute("set enable_progress_bar = false")
         failure = _handle_all(task, db, cursor)
         if failure is None and not Path(task.folder, "stop").exists():
             _check_rows(task, cursor)
@@ -164,6 +165,8 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that, if it must, spills into the folder."""
     with duckdb.connect() as connection:
         connection.execute("set temp_directory = ?", [str(folder / f"spill_{os.getpid()}")])
+        # A worker counts as interactive, and events are fetched slowly: the engine would draw one.
+        connection.execute("set enable_progress_bar = false")
         yield connection
 
 

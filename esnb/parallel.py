@@ -166,16 +166,25 @@ def _run_all(tasks: list[Task], workers: int, done: Callable[[int], Any]) -> Non
     )
     waiting, running = list(reversed(tasks)), dict[Future[HandlerFailedError | None], Task]()
     failure: HandlerFailedError | None = None
+    refusals: dict[int, RebuildError] = {}
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 task = waiting.pop()
                 running[pool.submit(work, task)] = task
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                task, found = running.pop(future), future.result()
+                task = running.pop(future)
+                try:
+                    found = future.result()
+                except RebuildError as error:
+                    refusals[task.bucket] = error
+                    waiting.clear()
+                    continue
                 done(task.events)
                 if found and (failure is None or found.position < failure.position):
                     failure = found
+        if refusals:  # the same one each time, whoever was first
+            raise refusals[min(refusals)]
         if failure:
             raise failure
     except BrokenProcessPool:
