@@ -108,9 +108,10 @@ class Follower(ABC):
                 next(self.store.read_all(self.position, 1, upcast=False), None) if count else None
             )
             if event is None or last != position:
+                next_one = f"position {last}" if count else "none: all events are processed"
                 raise InvalidEventError(
-                    f"Only the next event can be left out: position "
-                    f"{last if count else '(none)'}, not {position}."
+                    f"Only the next event can be left out ({next_one}), not position {position}, "
+                    f"which {'was passed before' if position <= self.position else 'comes later'}."
                 )
             self._leave_out(event, reason)
 
@@ -188,4 +189,4 @@ def id_at(store: Reader, position: int) -> UUID | None:
 
 def words_of(error: Exception) -> str:
     """An error in one line: the engine's without the query below it, the projection's own."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.!')}"

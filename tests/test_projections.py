@@ -751,7 +751,7 @@ def test_skip_and_park_are_decisions_that_a_rebuild_and_verify_keep(kind):
         with pytest.raises(ProjectionError):
             projector.catch_up()
         for wrong in (4, 6, 99):
-            with pytest.raises(InvalidEventError, match=f"position 5, not {wrong}"):
+            with pytest.raises(InvalidEventError, match=rf"\(position 5\), not position {wrong}"):
                 projector.skip(wrong)
         projector.park(5, "price missing")
         left_out = [5]
@@ -770,8 +770,10 @@ def test_skip_and_park_are_decisions_that_a_rebuild_and_verify_keep(kind):
         assert projector.verify()
         projector.rebuild()
         assert found(projector) == wanted(without(store.read_all(), *left_out))
-        with pytest.raises(InvalidEventError, match=r"\(none\)"):
+        with pytest.raises(InvalidEventError, match=r"none: all events are processed.*comes later"):
             projector.skip(10)
+        with pytest.raises(InvalidEventError, match="not position 5, which was passed before"):
+            projector.park(5, "again")
         # The wish to take them in fails; then the list must still be there.
         with pytest.raises(ProjectionError, match="position 5"):
             projector.rebuild(parked_too=True)
