@@ -36,7 +36,7 @@ from esnb.errors import (
     StoreLockedError,
 )
 from esnb.proof import START, Proof, chained, digest_of, marks_of
-from esnb.queries import parsed
+from esnb.queries import asked_to_stop, parsed
 
 FORMAT = 2
 
@@ -346,6 +346,8 @@ class Log:
         """Turn the engine's errors into those of `errors.py`."""
         try:
             yield
+        except RuntimeError as error:
+            raise asked_to_stop(error) from None
         except duckdb.Error as error:
             if self._closed:  # by another thread, while this one was reading
                 raise StoreClosedError(closed(self.name)) from None

@@ -113,3 +113,12 @@ def check_query(query: object) -> None:
         raise ReadOnlyError(
             f"sql() only reads: it runs SELECT, found {kind.name}. Events are added with append()."
         )
+
+
+def asked_to_stop(error: RuntimeError) -> BaseException:
+    """The KeyboardInterrupt that the engine took for itself while it ran a query; else `error`.
+
+    An interrupt (the stop button of a notebook) that comes in the middle of a query leaves the
+    engine as a RuntimeError. Taken for a failure of the query, it would be tried again.
+    """
+    return KeyboardInterrupt() if str(error) == "Query interrupted" else error

@@ -20,6 +20,7 @@ from esnb.batches import TYPES, execute, inbox_row
 from esnb.errors import InvalidEventError, QueryError, StoreClosedError, StoreCorruptError
 from esnb.events import Event
 from esnb.projections import Projection
+from esnb.queries import asked_to_stop
 from esnb.rows import event_from_row
 
 _INBOX = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
@@ -207,6 +208,8 @@ class ReadDatabase:
         """Turn the engine's errors into those of `errors.py`."""
         try:
             yield
+        except RuntimeError as error:
+            raise asked_to_stop(error) from None
         except duckdb.Error as error:
             text = re.sub(r"^\w+ Error: ", "", str(error).strip())
             if isinstance(error, duckdb.ConnectionException) and "closed" in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import random
 import subprocess
@@ -780,6 +781,30 @@ def test_skip_and_park_are_decisions_that_a_rebuild_and_verify_keep(kind):
         assert projector.parked()["position"].tolist() == left_out
         projector.rebuild()
         assert found(projector) == wanted(without(store.read_all(), *left_out))
+
+
+def test_an_interrupt_stops_catching_up_and_blames_no_event():
+    """The stop button in the middle of a handler's query: it was taken for a failing event once."""
+
+    class Slow(Projection):
+        tables: ClassVar = {"seen": "n bigint"}
+        stops: ClassVar = [True]
+
+        @handles("Added")
+        def added(self, read: Any, event: Event) -> None:
+            if self.stops:
+                self.stops.clear()
+                threading.Timer(0.1, _thread.interrupt_main).start()
+                read.execute("select count(*) from range(1000000000000)")
+            read.execute("insert into seen values (1)")
+
+    with log_of(some(9)) as store:
+        projector = Projector(store, Slow)
+        with pytest.raises(KeyboardInterrupt):
+            projector.catch_up()
+        assert projector.position == 0
+        assert projector.catch_up() == 9
+        assert projector.verify()
 
 
 def test_a_mended_projection_takes_the_parked_event_in():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
+import threading
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -875,6 +877,16 @@ def test_a_closed_store_says_so_everywhere(tmp_path):
     assert tally.pending  # what was not saved is still there
     with EventStore(tmp_path / "s.duckdb") as again:
         assert again.save(tally).version == 3
+
+
+def test_an_interrupt_in_a_query_is_a_keyboard_interrupt():
+    with EventStore() as store:
+        fill(store, "a", 2)
+        threading.Timer(0.1, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt):
+            store.sql("select count(*) from range(1000000000000)").fetchone()
+        assert store.sql("select count(*) from events").fetchone() == (2,)
+        assert store.verify().ok
 
 
 def test_a_closed_store_in_memory_does_not_ask_to_be_opened_again():
