@@ -323,13 +323,14 @@ def notebook(path: Path, *sources: str) -> Path:
 def open_page(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     """Open what `to_html` writes: `open_page(widget, theme="dark", size=(1280, 720))`.
 
-    There is no network. A message of the page about an error fails the test.
+    There is no network. A message of the page about an error fails the test. With `kernel`, what
+    the model of the page sends is answered by it: JSON in, JSON of a message and its buffers out.
     """
     contexts, errors = [], []
 
     def opened(
         widget: Any, *, size: tuple[int, int] = (1100, 1000), theme: Any = "light",
-        motion: Any = "no-preference",
+        motion: Any = "no-preference", kernel: Callable[[str], str] | None = None,
     ) -> Page:  # fmt: skip
         path = widget.to_html(tmp_path / f"page{len(contexts)}.html", theme=theme)
         context = chromium.new_context(
@@ -340,6 +341,9 @@ def open_page(chromium: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        if kernel:
+            page.expose_function("kernel", kernel)
+            page.add_init_script(f"({JOIN})()")
         page.goto(path.as_uri())
         return page
 
@@ -430,10 +434,10 @@ class View:
         )
         assert wrong == []
 
-    def check_contrast(self, least: float) -> None:
+    def check_contrast(self, least: float, texts_at_least: int = 11) -> None:
         """Every text stands out from its ground: 4.5 to 1 is WCAG's minimum, 7 for a hall."""
         texts = self.root.evaluate(CONTRAST)
-        assert len(texts) > 10
+        assert len(texts) >= texts_at_least
         assert texts[0][0] >= least, texts[:3]
 
     def check_axe(self) -> None:
@@ -469,6 +473,30 @@ class View:
         )
         assert boxes == []
 
+
+# Joins the model of a page to `kernel`: `late` answers late, `deaf` hears nothing of an answer.
+JOIN = """() => {
+    const heard = []
+    window.asked = []
+    window.late = 0
+    window.deaf = false
+    Object.defineProperty(window, 'timetravel', {configurable: true, set(model) {
+        const on = model.on
+        model.on = (event, callback) => { heard.push([event, callback]); on(event, callback) }
+        model.send = async content => {
+            asked.push(content)
+            if (deaf) return
+            const [reply, buffers] = JSON.parse(await kernel(JSON.stringify(content)))
+            await new Promise(done => setTimeout(done, late))
+            content.done = true
+            const views = buffers.map(text => new DataView(
+                Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer))
+            for (const [event, callback] of heard)
+                if (event === 'msg:custom') callback(reply, views)
+        }
+        Object.defineProperty(window, 'timetravel', {value: model})
+    }})
+}"""
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 

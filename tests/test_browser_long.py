@@ -13,43 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
 from esnb import EventStore, History, LessonClock, diff_states, new_event
 from esnb.widgets import TimeTravel, long
-from tests.browser import Lab
+from tests.browser import Lab, notebook
 from tests.support import Tally
-from tests.test_browser_timetravel import CONTRAST, ROLES, Shown
+from tests.test_browser_timetravel import Shown
 
 pytestmark = pytest.mark.browser
 
 N = 2000
-
-JOIN = """() => {
-    const heard = []
-    window.asked = []
-    window.late = 0
-    window.deaf = false
-    Object.defineProperty(window, 'timetravel', {configurable: true, set(model) {
-        const on = model.on
-        model.on = (event, callback) => { heard.push([event, callback]); on(event, callback) }
-        model.send = async content => {
-            asked.push(content)
-            if (deaf) return
-            const [reply, buffers] = JSON.parse(await kernel(JSON.stringify(content)))
-            await new Promise(done => setTimeout(done, late))
-            content.done = true
-            const views = buffers.map(text => new DataView(
-                Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer))
-            for (const [event, callback] of heard)
-                if (event === 'msg:custom') callback(reply, views)
-        }
-        Object.defineProperty(window, 'timetravel', {value: model})
-    }})
-}"""
-
 
 class Basket(Tally):
     """Holds the last value of each of seven keys, and a count that grows slowly."""
@@ -82,14 +57,13 @@ Joined = Callable[..., Shown]
 
 @pytest.fixture
 def joined(
-    chromium: Browser, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Joined]:
+    open_page: Callable[..., Page], store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> Joined:
     """Open the page of a long TimeTravel with a kernel behind it, or without: `kernel=False`."""
     monkeypatch.setattr(long, "LONG_ABOVE", 100)
     monkeypatch.setattr(long, "SPAN", 64)
-    contexts, errors = [], []
 
-    def open_page(
+    def open_long(
         *, kernel: bool = True, theme: Any = "light", size: tuple[int, int] = (1100, 1000),
         **options: Any,
     ) -> Shown:  # fmt: skip
@@ -102,25 +76,10 @@ def joined(
             content, buffers = [*sent.pop(), []][:2]
             return json.dumps([content, [base64.b64encode(b).decode() for b in buffers]])
 
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, offline=True, reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        if kernel:
-            page.expose_function("kernel", answer)
-            page.add_init_script(f"({JOIN})()")
-        page.goto(tt.to_html(tmp_path / "long.html", theme=theme).as_uri())
-        shown = Shown(page)
-        expect(shown.root).to_be_visible()
-        return shown
+        behind = answer if kernel else None
+        return Shown(open_page(tt, size=size, theme=theme, motion="reduce", kernel=behind))
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_long
 
 
 def go(shown: Shown, number: int) -> None:
@@ -250,7 +209,7 @@ def test_fields_filters_and_neighbours(joined: Joined) -> None:
     assert "1590: " in (marks.first.get_attribute("title") or "")
     marks.first.click()
     expect(shown.slider).to_have_value("1590")
-    assert shown.root.evaluate(ROLES.replace("root.querySelector('[role=listbox]')", "root")) == []
+    shown.check_names_and_roles()
 
 
 def test_pins_far_apart_and_what_if(joined: Joined, store: EventStore) -> None:
@@ -286,8 +245,7 @@ def test_long_streams_in_themes_and_halls(joined: Joined, theme: str) -> None:
         shown.slider.focus()
         for keys in ((), ("f",), ("Escape", "p"), ("Escape", "m")):
             shown.keys(*keys)
-            texts = shown.root.evaluate(CONTRAST)
-            assert texts[0][0] >= least, (keys, texts[:3])
+            shown.check_contrast(least)
             if projector and keys != ("f",):
                 high = shown.page.evaluate("document.documentElement.scrollHeight")
                 inside = shown.root.evaluate("e => [e.scrollHeight, e.clientHeight]")
@@ -306,11 +264,7 @@ def test_lab_a_long_stream_scrubs_through_the_kernel(lab: Lab, tmp_path: Path) -
         "store.append('account-ada', events, expected_version=0, aggregate_type='ACCOUNT')\n",
         "tt = TimeTravel(store, 'account-ada', fold=Account)\ntt",
     ]
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    book = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(book, tmp_path / "long.ipynb")
-    lab.open(tmp_path / "long.ipynb")
+    lab.open(notebook(tmp_path / "long.ipynb", *sources))
     lab.run_all()
     assert lab.errors() == []
     shown = Shown(lab.page)

@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from esnb import Event, EventStore, LessonClock, diff_states, new_event
 from esnb.shop import Order, first_orders, item
 from esnb.widgets import TimeTravel
-from tests.browser import AXE, CONTRAST, Lab
+from tests.browser import Lab, View
 from tests.support import Tally
 
 pytestmark = pytest.mark.browser
@@ -64,36 +64,21 @@ def store() -> Iterator[EventStore]:
         yield made
 
 
-class Shown:
+class Shown(View):
     """A page with the widget, and what a reader finds on it."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.root = page.locator(".esnb-tt").first
+    root_class: ClassVar[str] = "esnb-tt"
+
+    def __init__(self, page: Page, nth: int = 0) -> None:
+        super().__init__(page, nth)
         self.slider = self.root.get_by_role("slider", name="position")
         self.marks = self.root.get_by_role("listbox")
-        self.panel = self.root.locator(".w-panel")
-
-    def button(self, name: str) -> Locator:
-        return self.root.get_by_role("button", name=name)
-
-    def keys(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
-            self.frame()
-
-    def frame(self) -> None:
-        self.page.evaluate(
-            "() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))"
-        )
 
     def at(self) -> int:
         return int(self.slider.input_value())
 
-    def rows(self) -> list[list[str]]:
-        return self.root.locator(".tt-state tbody tr:not([hidden])").evaluate_all(
-            "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
-        )
+    def rows(self, of: str = ".tt-state tbody tr:not([hidden])") -> list[list[str]]:
+        return super().rows(of)
 
     def state(self) -> dict[str, str]:
         """The state panel as path: text, its groups opened."""
@@ -119,33 +104,17 @@ Opened = Callable[..., Shown]
 
 
 @pytest.fixture
-def opened(chromium: Browser, store: EventStore, tmp_path: Path) -> Iterator[Opened]:
+def opened(open_page: Callable[..., Page], store: EventStore) -> Opened:
     """Open the page of a TimeTravel: `opened(at=3, theme="dark", size=(1280, 720))`."""
-    contexts, errors = [], []
 
-    def open_page(
+    def open_travel(
         tt: TimeTravel | None = None, *, size: tuple[int, int] = (1100, 1000),
         motion: str = "no-preference", theme: Any = "light", **options: Any,
     ) -> Shown:  # fmt: skip
         tt = tt or TimeTravel(store, "order-17", **{"fold": Snapshotted, "stops": STOPS, **options})
-        path = tt.to_html(tmp_path / f"page{len(contexts)}.html", theme=theme)
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, offline=True, reduced_motion=motion  # type: ignore[arg-type]
-        )  # fmt: skip
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.goto(path.as_uri())
-        shown = Shown(page)
-        expect(shown.root).to_be_visible()
-        return shown
+        return Shown(open_page(tt, size=size, theme=theme, motion=motion))
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_travel
 
 
 # -- moving ------------------------------------------------------------------------------------
@@ -526,7 +495,7 @@ def test_filter_by_type_and_text(opened: Opened) -> None:
     assert shown.at() == 7
     shown.root.get_by_role("button", name="total", exact=True).click()
     expect(bar).to_contain_text("total was changed by 0 events of OrderShipped with “book-7”")
-    assert shown.root.evaluate(ROLES) == []
+    shown.check_names_and_roles()
     shown.button("show all").click()
     expect(faded).to_have_count(0)
     expect(bar).to_contain_text("total was changed by 5 events")
@@ -638,7 +607,7 @@ def test_put_in_order(opened: Opened) -> None:
     assert types() == right
     shown.panel.get_by_role("button", name="check").click()
     expect(shown.panel).to_contain_text("This is how it happened")
-    assert shown.root.evaluate(ROLES) == []
+    shown.check_names_and_roles()
 
 
 # -- reading conditions ------------------------------------------------------------------------
@@ -678,9 +647,7 @@ def test_contrast_of_every_text(opened: Opened, theme: str) -> None:
             shown.keys(*keys)
             if shown.button("clock axis").is_visible():
                 shown.button("clock axis").click()  # pressed, and under the mouse
-            texts = shown.root.evaluate(CONTRAST)
-            assert len(texts) > 15
-            assert texts[0][0] >= least, texts[:3]
+            shown.check_contrast(least, texts_at_least=16)
 
 
 def test_projector_fits_and_is_large(opened: Opened) -> None:
@@ -767,45 +734,21 @@ def test_the_theme_flips_under_the_widget(opened: Opened) -> None:
     assert ink == "rgb(236, 236, 236)"
 
 
-ROLES = """root => {
-    const wrong = []
-    const say = (what, e) => wrong.push(what + ': ' + e.outerHTML.slice(0, 90))
-    const named = e => e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length
-    const silent = ['presentation', 'alert', 'status']
-    for (const e of root.querySelectorAll('button, input, select, textarea, [role]'))
-        if (!silent.includes(e.getAttribute('role')) && !named(e)) say('no name', e)
-    for (const e of root.querySelectorAll('button, input, select, textarea, [tabindex]'))
-        if (!e.dataset.lmSuppressShortcuts) say('shortcuts', e)
-    const ids = [...document.querySelectorAll('[id]')].map(e => e.id)
-    if (new Set(ids).size < ids.length) wrong.push('an id twice')
-    const active = root.querySelector('[role=listbox]').getAttribute('aria-activedescendant')
-    const chosen = active && document.getElementById(active)
-    if (chosen && chosen.getAttribute('aria-selected') !== 'true') say('not selected', chosen)
-    for (const t of root.querySelectorAll('table'))
-        if (!t.querySelector('th[scope=col]')) say('no heads', t)
-    return wrong
-}"""
-
-
 def test_names_and_roles(opened: Opened) -> None:
     shown = opened(at=6)
     shown.slider.focus()
     for keys in ((), ("m",), ("Escape", "ArrowLeft", "p"), ("Escape", "?"), ("Escape", "Home")):
         shown.keys(*keys)
-        assert shown.root.evaluate(ROLES) == []
+        shown.check_names_and_roles()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(opened: Opened, theme: str) -> None:
     shown = opened(at=6, theme=theme, refused=[(6, "ShipOrder", "no")])
-    shown.page.evaluate(AXE.read_text(encoding="utf-8"))
     shown.slider.focus()
     for keys in ((), ("f",), ("Escape", "m"), ("Escape", "ArrowLeft", "p"), ("Escape", "?")):
         shown.keys(*keys)
-        found = shown.page.evaluate("axe.run('.esnb-tt')")["violations"]
-        bad = [(v["id"], v["nodes"][0]["html"][:120]) for v in found
-               if v["impact"] in ("serious", "critical")]  # fmt: skip
-        assert bad == [], keys
+        shown.check_axe()
 
 
 def test_many_events_are_drawn_as_counts(opened: Opened) -> None:
@@ -916,14 +859,8 @@ def test_lab_keys_theme_two_views_and_the_way_back(lab: Lab, tmp_path: Path) -> 
         page.wait_for_timeout(100)
     assert told == "2 PAID\n"
 
-    for theme, light in (("JupyterLab Dark", "false"), ("JupyterLab Light", "true")):
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-        )
-        page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
-        lab.settle()
-        texts = one.root.evaluate(CONTRAST)
-        assert texts[0][0] >= 4.5, (theme, texts[:3])
+    for _ in lab.themes():
+        one.check_contrast(4.5)
 
     one.slider.focus()
     one.keys("Escape")

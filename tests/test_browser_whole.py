@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from esnb import EventStore, LessonClock, new_event
 from esnb.shop import Account, Order, first_orders
 from esnb.widgets import TimeTravel
 from esnb.widgets.whole import StoreTravel
 from tests.browser import Lab, View, notebook
-from tests.test_browser_long import JOIN
 
 pytestmark = pytest.mark.browser
 
@@ -45,11 +44,10 @@ Opened = Callable[..., Whole]
 
 
 @pytest.fixture
-def opened(chromium: Browser, store: EventStore, tmp_path: Path) -> Iterator[Opened]:
+def opened(open_page: Callable[..., Page], store: EventStore) -> Opened:
     """Open the page of a whole store, joined to the widget in this process: `kernel=False` not."""
-    contexts, errors = [], []
 
-    def open_page(
+    def open_whole(
         *, kernel: bool = True, theme: Any = "light", size: tuple[int, int] = (1100, 900),
         of: EventStore | None = None, **options: Any,
     ) -> Whole:  # fmt: skip
@@ -63,23 +61,12 @@ def opened(chromium: Browser, store: EventStore, tmp_path: Path) -> Iterator[Ope
             shop.table._on_message(shop.table, json.loads(text), [])
             return json.dumps([sent.pop(), []])
 
-        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, offline=True)
-        contexts.append(context)
-        page: Page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        if kernel:
-            page.expose_function("kernel", answer)
-            page.add_init_script(f"({JOIN})()")
-        page.goto(shop.to_html(tmp_path / "whole.html", theme=theme).as_uri())
-        view = Whole(page)
+        behind = answer if kernel else None
+        view = Whole(open_page(shop, size=size, theme=theme, kernel=behind))
         view.shop = shop
         return view
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_whole
 
 
 def test_every_step_of_time_is_the_store(opened: Opened, store: EventStore) -> None:
