@@ -108,7 +108,7 @@ class Follower(ABC):
                 next(self.store.read_all(self.position, 1, upcast=False), None) if count else None
             )
             if event is None or last != position:
-                next_one = f"position {last}" if count else "none: all events are processed"
+                next_one = f"position {last}" if count else f"none is there after {self.position}"
                 raise InvalidEventError(
                     f"Only the next event can be left out ({next_one}), not position {position}, "
                     f"which {'was passed before' if position <= self.position else 'comes later'}."

@@ -100,9 +100,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"  {name}")
     terminalreporter.write_line(f"figures compared by pixels: {exactly}")
     if leniently:
-        terminalreporter.write_line(
-            f"figures compared by size only: {leniently} ({why_lenient()})"
-        )
+        terminalreporter.write_line(f"figures compared by size only: {leniently} ({why_lenient()})")
 
 
 class StrictNotebook(IPyNbFile):

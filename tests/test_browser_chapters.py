@@ -38,6 +38,8 @@ def run(lab: Lab, name: str) -> None:
         "11_changing_events",
         "11b_forgetting_and_proof",
         "12_neighbours",
+        "13_scale",
+        "14_case_file",
     ],
 )
 def test_a_chapter_runs_in_jupyterlab(lab: Lab, name: str) -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.browser
 
 N = 2000
 
+
 class Basket(Tally):
     """Holds the last value of each of seven keys, and a count that grows slowly."""
 

@@ -244,7 +244,7 @@ def test_an_event_that_cannot_be_processed_is_named_and_can_be_skipped(store, pu
     with pytest.raises(ProjectionError, match="position 5"):
         consumer.wait_for(store.position, timeout=20)
     assert consumer.projector.position == 4
-    with pytest.raises(InvalidEventError, match="position 5, not 6"):
+    with pytest.raises(InvalidEventError, match=r"position 5.*not position 6"):
         consumer.projector.skip(6)
     consumer.projector.skip(5)
     consumer.wait_for(store.position, timeout=20)
@@ -255,7 +255,7 @@ def test_an_event_that_has_not_arrived_cannot_be_skipped_over(store, connect):
     consumer = connect()
     events = list(store.read_all(limit=8))
     consumer.projector.deliver([events[0], events[5]])
-    with pytest.raises(InvalidEventError, match=r"\(none\), not 6"):
+    with pytest.raises(InvalidEventError, match=r"none is there after 1\), not position 6"):
         consumer.projector.skip(6)
     consumer.projector.deliver(events)
     assert consumer.projector.position == 8
