@@ -6,7 +6,9 @@ needs to know of another. Only one process may open the store's file. So the par
 events of each bucket to Parquet files, once and in today's shape; workers run the declaration over
 their buckets, in a read database of their own in memory; and the parent puts the tables together.
 
-The files lie in a temporary folder that only this user can read, and are deleted with it.
+The files lie in a temporary folder that only this user can read, and are deleted with it. Of a
+store with a vault they hold what is sealed in the log in the clear; so when the parent is killed
+and cannot delete them, delete what `esnb-rebuild-` it left in the temporary folder.
 Technique: data parallelism over hash partitions, as in MapReduce (Dean and Ghemawat 2004).
 """
 
