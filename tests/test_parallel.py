@@ -188,6 +188,15 @@ def test_order_and_events_left_out_are_kept(inline):
     assert found(projector) == wanted(store.read_all())
 
 
+def test_the_parts_of_a_split_event_stay_in_order(inline):
+    with EventStore(clock=LessonClock(), upcasters=steps()) as store:
+        event = new_event("Both", n=1, text="1st")
+        store.append("a", [event], expected_version=0, aggregate_type="T")
+        projector = Projector(store, Totals)
+        projector.rebuild(workers=2)
+        assert projector.sql("select id, n, last from totals").fetchall() == [("a", 2, "3rd")]
+
+
 def test_real_processes_put_the_shop_s_page_together(tmp_path):
     with EventStore(tmp_path / "log.duckdb", clock=LessonClock()) as store:
         shop.simulate(store, orders=120, seed=5)
