@@ -424,7 +424,9 @@ def exercises(arguments: list[str]) -> int:
     if arguments:
         give_up("python run.py exercises takes no arguments: it writes all notebooks.")
     set_up(LAB_ENV, [LOCK])
-    return call(LAB_ENV, ["-m", "esnb.exercises.making", str(ROOT / "notebooks")])
+    return call(
+        LAB_ENV, ["-m", "esnb.course.exercises.engine.build_notebooks", str(ROOT / "notebooks")]
+    )
 
 
 def names(path: Path, text: str) -> bool:
@@ -466,13 +468,13 @@ def tidy(path: Path) -> None:
 def handout(arguments: list[str]) -> int:
     """Make the printable sheets of chapters: HTML, and PDF where there is a Chromium."""
     set_up(LAB_ENV, [LOCK])
-    return call(LAB_ENV, ["-m", "esnb.classroom.handout", *arguments])
+    return call(LAB_ENV, ["-m", "esnb.course.classroom.handout", *arguments])
 
 
 def teach(arguments: list[str]) -> int:
     """Hand out and grade exercises with nbgrader, in a course folder named class."""
     set_up(LAB_ENV, [LOCK])
-    return call(LAB_ENV, ["-m", "esnb.classroom.teaching", *arguments])
+    return call(LAB_ENV, ["-m", "esnb.course.classroom.teaching", *arguments])
 
 
 def bench(arguments: list[str]) -> int:

@@ -22,8 +22,8 @@ import orjson
 import pandas as pd
 
 from esnb import Aggregate, EventStore, Projection, Projector, Upcasters
-from esnb.evolution import catalogue, dry_run
-from esnb.reading import Reader
+from esnb.model.dry_run import catalogue, dry_run
+from esnb.store.reader import Reader
 
 TYPES = ("OrderPlaced", "ItemAdded", "PriceSet")
 

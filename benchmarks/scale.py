@@ -22,7 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from esnb import EventStore, Projection, Projector, new_event, parallel
+from esnb import EventStore, Projection, Projector, new_event
+from esnb.readmodels import parallel_rebuild
 from esnb.shop import Order, OrderSummary, OrderSummaryByHandler
 
 BILLION = 1_000_000_000
@@ -79,7 +80,7 @@ def parts(store: EventStore, workers: int) -> dict[str, float]:
     """The seconds of each part of a rebuild with workers, in one more run."""
     seconds: dict[str, float] = {}
     names = {"_export": "export", "_run_all": "workers", "_put_together": "put together"}
-    whole = {name: getattr(parallel, name) for name in names}
+    whole = {name: getattr(parallel_rebuild, name) for name in names}
 
     def note(name: str) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -93,11 +94,11 @@ def parts(store: EventStore, workers: int) -> dict[str, float]:
 
     try:
         for name in names:
-            setattr(parallel, name, note(name))
+            setattr(parallel_rebuild, name, note(name))
         rebuilt(store, OrderSummaryByHandler, workers).close()
     finally:
         for name, function in whole.items():
-            setattr(parallel, name, function)
+            setattr(parallel_rebuild, name, function)
     return seconds
 
 

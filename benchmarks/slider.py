@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from esnb import Event, EventStore, LessonClock, new_event
+from esnb.course.widgets import store_slider, time_slider
 from esnb.shop import Order, simulate
-from esnb.widgets import store_slider, time_slider
 
 
 def long_order(count: int) -> EventStore:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import Lab, chromium, lab, lab_server, notebook
+from tests.lab import Lab, chromium, lab, lab_server, notebook
 
 __all__ = ["chromium", "lab", "lab_server"]  # fixtures
 
@@ -48,7 +48,7 @@ def test_a_trip_through_the_kernel(lab: Lab, tmp_path: Path) -> None:
         tmp_path / "trip.ipynb",
         f"import sys, time; sys.path.insert(0, {str(HERE)!r})\n"
         "from widgets import long_stream\nfrom esnb.shop import Order\n"
-        f"from esnb.widgets import TimeTravel\nstore = long_stream({EVENTS})",
+        f"from esnb.course.widgets import TimeTravel\nstore = long_stream({EVENTS})",
         "begin = time.perf_counter()\ntt = TimeTravel(store, 'cart-1', fold=Order)\n"
         "print(f'opened in {time.perf_counter() - begin:.1f} s')",
         "tt",

@@ -37,9 +37,9 @@ import pandas as pd
 from slider import long_order
 
 from esnb import EventStore, LessonClock
+from esnb.course.widgets import TimeTravel, experiments
+from esnb.course.widgets.states_as_of import Places
 from esnb.shop import Account, Order, simulate
-from esnb.widgets import TimeTravel, experiments
-from esnb.widgets.places import Places
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CORE = Path(experiments.__file__).parent / "static" / "core.js"

@@ -1,10 +1,10 @@
-"""esnb: event sourcing to learn from and to work with, on DuckDB, in notebooks."""
+"""Event sourcing to learn from and to work with, on DuckDB, in notebooks.
 
-from esnb.aggregates import Aggregate, Origin, replay, state_of
-from esnb.clock import LessonClock, SystemClock
-from esnb.commands import Command, Decider, Handled, handle
-from esnb.conditions import AppendCondition
-from esnb.delivery import Batch, Consumer, Transport, scorecard, smallest
+The names below are the core, in the order in which a reader meets them. Everything else is imported
+from its folder: `esnb.shop`, `esnb.course.widgets`, `esnb.interchange`, `esnb.privacy`, ...
+"""
+
+from esnb.clock import LessonClock
 from esnb.errors import (
     AggregateNotFoundError,
     AppendConditionError,
@@ -34,78 +34,68 @@ from esnb.errors import (
     UpcastError,
 )
 from esnb.events import Event, new_event
-from esnb.projections import Lag, Projection, handles, reacts_to
-from esnb.projector import Projector
-from esnb.search import SearchProjection, SearchProjector
-from esnb.store import ANY, Appended, EventStore
-from esnb.testing import given
-from esnb.timetravel import Diff, Found, History, WhatIf, diff_states
-from esnb.upcasting import Upcasters
-from esnb.watching import Difference, LagAlert, compare
+from esnb.model.aggregate import Aggregate, replay, state_of
+from esnb.model.commands import Command, Decider, handle
+from esnb.model.history import History, diff_states
+from esnb.model.testing import given
+from esnb.readmodels.monitoring import LagAlert
+from esnb.readmodels.projection import Projection, handles, reacts_to
+from esnb.readmodels.projector import Projector
+from esnb.store.conditions import AppendCondition
+from esnb.store.event_store import ANY, EventStore
+from esnb.upcasters import Upcasters
 
 __all__ = [
-    "ANY",
-    "Aggregate",
-    "AggregateNotFoundError",
-    "AppendCondition",
-    "AppendConditionError",
-    "AppendOnlyError",
-    "Appended",
-    "BadRowsError",
-    "Batch",
-    "Command",
-    "ConcurrencyError",
-    "Consumer",
-    "Decider",
-    "Diff",
-    "Difference",
-    "DuplicateEventError",
-    "EsnbError",
-    "Event",
+    # the store
     "EventStore",
-    "Found",
-    "Handled",
-    "History",
-    "ImpureApplyError",
-    "InvalidCommandError",
-    "InvalidEventError",
-    "Lag",
-    "LagAlert",
-    "LagTimeoutError",
+    "new_event",
+    "Event",
     "LessonClock",
-    "NaiveTimeError",
-    "NotAStoreError",
-    "Origin",
+    "ANY",
+    # the write side
+    "Aggregate",
+    "replay",
+    "state_of",
+    "History",
+    "diff_states",
+    "Command",
+    "handle",
+    "Decider",
+    "given",
+    "AppendCondition",
+    # the read side
     "Projection",
-    "ProjectionError",
+    "handles",
     "Projector",
-    "QueryError",
+    "LagAlert",
+    "reacts_to",
+    # years later
+    "Upcasters",
+    # what goes wrong
+    "EsnbError",
+    "InvalidEventError",
+    "NaiveTimeError",
+    "AppendOnlyError",
     "ReadOnlyError",
-    "RebuildError",
-    "RejectedError",
-    "ReplayError",
-    "SearchProjection",
-    "SearchProjector",
-    "SnapshotError",
-    "StaleProjectionError",
+    "QueryError",
+    "ConcurrencyError",
+    "DuplicateEventError",
+    "StoreLockedError",
     "StoreClosedError",
+    "NotAStoreError",
     "StoreCorruptError",
     "StoreFullError",
-    "StoreLockedError",
-    "SystemClock",
-    "Transport",
+    "AggregateNotFoundError",
+    "ReplayError",
+    "ImpureApplyError",
+    "SnapshotError",
+    "RejectedError",
+    "InvalidCommandError",
+    "AppendConditionError",
+    "ProjectionError",
+    "StaleProjectionError",
+    "LagTimeoutError",
+    "RebuildError",
     "UpcastError",
-    "Upcasters",
-    "WhatIf",
-    "compare",
-    "diff_states",
-    "given",
-    "handle",
-    "handles",
-    "new_event",
-    "reacts_to",
-    "replay",
-    "scorecard",
-    "smallest",
-    "state_of",
+    "BadRowsError",
 ]

@@ -15,24 +15,29 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.browser import chromium, lab, lab_server, open_page
+from tests.lab import chromium, lab, lab_server, open_page
 
 __all__ = ["chromium", "lab", "lab_server", "open_page"]
 
 # The longest begin first, so that no process is left alone with one at the end of a run; seconds of
 # a quiet machine are behind the order. Files that are not named follow, notebooks last.
 LONGEST = (
-    "grading", "browser_chapters", "browser_race", "browser_timetravel", "browser_lag",
-    "exercises_browser", "browser_slider", "browser_long", "durability", "interchange",
-    "projections", "proof", "flights", "browser_whole", "browser_checklist", "strict_notebooks",
-    "upcasting", "classroom", "concurrency", "run", "kafka", "store_model", "exercises_bank",
-    "browser", "browser_classroom", "handout", "repository",
+    "course/classroom/test_grading", "browser/test_chapters", "browser/test_race",
+    "browser/test_timetravel", "browser/test_lag", "browser/test_exercises", "browser/test_slider",
+    "browser/test_long_history", "store/test_durability", "interchange/test_files",
+    "readmodels/test_projector", "store/test_hash_chain", "datasets/test_flights",
+    "browser/test_store_travel", "browser/test_checklist", "notebooks/test_strict_notebooks",
+    "test_upcasters", "course/classroom/test_classroom", "store/test_concurrency", "test_run",
+    "transports/test_kafka", "store/test_store_model", "course/exercises/test_bank",
+    "browser/test_lab", "browser/test_classroom", "course/classroom/test_handout",
+    "test_repository",
 )  # fmt: skip
+HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    rank = {HERE / f"{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 # Machines are slow at times: an example has no deadline. In CI the same examples come each time.

@@ -65,9 +65,7 @@ class Days(Projection):
 
     @handles("Added")
     def added(self, read: Any, event: Event) -> None:
-        read.execute(
-            "insert into days values ('all', 1) on conflict do update set n = days.n + 1"
-        )
+        read.execute("insert into days values ('all', 1) on conflict do update set n = days.n + 1")
 
 
 class OneLast(Projection):

@@ -21,9 +21,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from esnb import EventStore, LessonClock, shop
+from esnb.course.widgets import Lag, Race, TimeTravel
 from esnb.shop import item
-from esnb.widgets import Lag, Race, TimeTravel
-from tests.browser import ROOT, View, find_chromium, launched
+from tests.lab import ROOT, View, find_chromium, launched
 
 IMAGES = ROOT / "notebooks" / "images"
 WIDTH, HEIGHT, CAPTION = 960, 836, 40

@@ -17,7 +17,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     failed = sum(len(stats.get(kind, [])) for kind in ("failed", "error", "xpassed"))
     expected = stats.get("xfailed", [])
     if any("test_exercises_bank" in report.nodeid for report in stats.get("passed", [])):
-        from tests.exercises.tables import report_lines  # it loads the whole bank
+        from tests.course.exercises.answers.tables import report_lines  # it loads the whole bank
 
         terminalreporter.section("exercises")
         for line in report_lines():

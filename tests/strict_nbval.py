@@ -3,7 +3,8 @@
 nbval alone is green when every output of a notebook is cleared, when a figure changed, when two
 outputs changed places, and for every cell that is tagged as not to be compared. This layer
 compares pictures by their pixels, the order of outputs, the form in which a notebook is stored,
-and at least the kinds of outputs of a tagged cell. tests/test_strict_notebooks.py shows each case.
+and at least the kinds of outputs of a tagged cell. Each case is shown in
+tests/notebooks/test_strict_notebooks.py.
 
 Not compared: the state of a live widget (its ids are random; its text and HTML are compared), the
 traceback of an error (it names files and lines), and whether stdout or stderr came first.

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esnb import ANY, EventStore, LessonClock, NaiveTimeError, SystemClock, new_event
-from esnb.clock import utc
+from esnb import ANY, EventStore, LessonClock, NaiveTimeError, new_event
+from esnb.clock import SystemClock, utc
 from tests.support import Tally, run_threads
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -203,6 +203,7 @@ def test_the_system_clock_is_utc_and_its_ids_are_new():
 
 def test_a_lesson_that_goes_on_with_its_file_gets_no_id_twice(tmp_path):
     """Each session begins with the same seed; the ids it gives must be new all the same."""
+
     def sessions(path):
         for _ in range(4):
             with EventStore(path, clock=LessonClock()) as store:

@@ -29,20 +29,15 @@ TOP_LEVEL = {
     "requirements.lock", "run.py", "tests",
 }  # fmt: skip
 
-# Imports of esnb point downwards, or to the same floor; there is no way round in a circle.
-FLOORS = {
-    "errors": 1, "clock": 1, "events": 1,
-    "upcasting": 2, "conditions": 2, "engine": 2, "frames": 2, "rows": 2, "queries": 2,
-    "reading": 2, "store": 2,
-    "proof": 2, "privacy": 3, "copies": 3,
-    "aggregates": 3, "projections": 3, "timetravel": 3, "commands": 3, "testing": 3, "evolution": 3,
-    "delivery": 3, "watching": 3, "search": 3,
-    "following": 3, "batches": 3, "readdb": 3, "buckets": 3, "parallel": 3,
-    "projector": 3,
-    "shop": 4, "flights": 4, "kafka": 4,
-    "figures": 5, "widgets": 5, "exercises": 6,
-    "interchange": 6, "classroom": 6, "capture": 6,
-}  # fmt: skip
+# The rooms of esnb, from the ground up: a room imports from rooms above it in this list, never from
+# one below. A file of the top folder is a room of its own, and so is each part of the course.
+ROOMS = (
+    "errors", "clock", "data_files", "events", "upcasters",
+    "store", "model", "readmodels", "privacy", "transports", "interchange", "capture", "outgrow",
+    "shop", "datasets",
+    "course.figures", "course.widgets", "course.exercises.engine", "course.exercises.bank",
+    "course.exercises", "course.classroom",
+)  # fmt: skip
 
 CONDA_NAMES = {
     "python-duckdb": "duckdb",
@@ -229,53 +224,111 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             name = ".".join([*base, *([node.module] if node.module else [])])
-            # `from esnb import store` names the module in its second half.
-            yield from map(home, node.names) if name == "esnb" else [name]
+            yield from (home(name, alias.name) for alias in node.names)
 
 
-def home(alias: ast.alias) -> str:
-    """The module behind `from esnb import name`: itself, or the one that defines the name."""
-    if list((ROOT / "esnb").glob(f"{alias.name}*")):
-        return f"esnb.{alias.name}"
-    thing = getattr(importlib.import_module("esnb"), alias.name)
-    return getattr(thing, "__module__", type(thing).__module__)
+def home(module: str, name: str) -> str:
+    """The module behind `from module import name`: the name itself, or what defines it."""
+    if not module.startswith("esnb"):
+        return module
+    if f"{module}.{name}" in modules():
+        return f"{module}.{name}"
+    if module == "esnb":  # the top folder only passes names on
+        thing = getattr(importlib.import_module(module), name)
+        return getattr(thing, "__module__", type(thing).__module__)
+    return module
+
+
+@functools.cache
+def modules() -> dict[str, Path]:
+    """The modules of esnb by their full names; a folder is its `__init__`."""
+    found = {}
+    for path in sorted((ROOT / "esnb").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
 @functools.cache
 def edges() -> dict[str, set[str]]:
-    """Which module or folder of esnb imports which others of it."""
-    found: dict[str, set[str]] = {}
-    for path in sorted((ROOT / "esnb").rglob("*.py")):
-        module = path.relative_to(ROOT / "esnb").with_suffix("").parts[0]
-        if module != "__init__":
-            names = [name.split(".") for name in imported(path)]
-            below = {parts[1] for parts in names if parts[0] == "esnb" and len(parts) > 1}
-            found.setdefault(module, set()).update(below - {module})
-    return found
+    """Which module of esnb imports which others of it."""
+    return {
+        module: {name for name in imported(path) if name in modules()} - {module}
+        for module, path in modules().items()
+        if module != "esnb"
+    }
 
 
-def test_every_module_has_a_floor() -> None:
-    assert edges().keys() <= FLOORS.keys()
+def room(module: str) -> str:
+    """The longest entry of ROOMS that a module lies in, or "" where there is none."""
+    inside = module.removeprefix("esnb.")
+    fits = [name for name in ROOMS if inside == name or inside.startswith(name + ".")]
+    return max(fits, key=len, default="")
+
+
+def upward(found: dict[str, set[str]]) -> list[str]:
+    """The imports that lead from a room to one above it."""
+    return [
+        f"{module} imports {other}"
+        for module, others in found.items()
+        for other in sorted(others)
+        if room(module) != room(other) and ROOMS.index(room(module)) < ROOMS.index(room(other))
+    ]
+
+
+def in_a_circle(found: dict[str, set[str]]) -> set[str]:
+    """The modules that import each other, however long the way round."""
+    left = {module: set(others) for module, others in found.items()}
+    while True:
+        fewer = {m: others & left.keys() for m, others in left.items() if others & left.keys()}
+        if fewer == left:
+            return set(left)
+        left = fewer
+
+
+def test_every_module_has_a_room() -> None:
+    empty = {"esnb.course"}  # a folder of rooms
+    assert {m for m in edges() if not room(m)} == empty
+    assert edges()["esnb.course"] == set()
 
 
 def test_imports_point_downwards() -> None:
-    upwards = [
-        f"{module} (floor {FLOORS[module]}) imports {other} (floor {FLOORS.get(other)})"
-        for module, others in edges().items()
-        for other in others
-        if FLOORS.get(other, 9) > FLOORS[module]
-    ]
-    assert upwards == []
+    assert upward(edges()) == []
 
 
 def test_imports_do_not_go_round() -> None:
-    open_, left = {}, {module: set(others) for module, others in edges().items()}
-    while left != open_:
-        open_ = dict(left)
-        left = {
-            module: others & left.keys() for module, others in left.items() if others & left.keys()
-        }
-    assert left == {}
+    assert in_a_circle(edges()) == set()
+
+
+def test_a_wrong_import_would_be_noticed() -> None:
+    assert upward({"esnb.store.reader": {"esnb.model.aggregate"}})
+    assert upward({"esnb.course.widgets.race": {"esnb.course.exercises.engine.trial"}})
+    assert upward({"esnb.clock": {"esnb.events"}})
+    assert not upward({"esnb.model.aggregate": {"esnb.store.reader", "esnb.errors"}})
+    ring = {"esnb.store.a": {"esnb.store.b"}, "esnb.store.b": {"esnb.store.c"}}
+    assert not in_a_circle(ring)
+    assert in_a_circle({**ring, "esnb.store.c": {"esnb.store.a"}})
+
+
+#: What a reader's first line must not wait for.
+HEAVY = (
+    "matplotlib", "tantivy", "cryptography", "ipywidgets", "anywidget", "nbgrader", "IPython",
+    "confluent_kafka", "psycopg", "pyspark", "sqlglot", "networkx", "nbformat", "polars",
+    "pyarrow", "esnb.course", "esnb.shop", "esnb.privacy", "esnb.interchange", "esnb.outgrow",
+)  # fmt: skip
+
+
+def test_import_esnb_loads_the_core_and_nothing_else() -> None:
+    code = (
+        "import sys, pandas, duckdb; before = set(sys.modules); import esnb; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    assert "esnb.store.event_store" in loaded
+    assert [m for m in loaded if m.startswith(HEAVY)] == []
 
 
 def test_public_names_exist_and_say_what_they_are() -> None:

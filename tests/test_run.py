@@ -253,7 +253,7 @@ def status_of(port: int) -> int:
 
 
 def test_the_files_that_begin_first_are_there() -> None:
-    assert [name for name in LONGEST if not (ROOT / "tests" / f"test_{name}.py").exists()] == []
+    assert [name for name in LONGEST if not (ROOT / "tests" / f"{name}.py").exists()] == []
     assert len({*LONGEST}) == len(LONGEST)
 
 

@@ -21,14 +21,14 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from esnb.capture.triggers import CaptureError
+from esnb.data_files import data_file
 from esnb.events import load_json
 
 #: What a real server wrote into its log when the story was run there; `python -m esnb.capture`.
-FILE = Path(__file__).resolve().parents[2] / "data" / "neighbours" / "postgres_changes.jsonl"
+FILE = data_file("neighbours", "postgres_changes.jsonl")
 
 _EPOCH = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp() * 1000)  # PostgreSQL's clock begins here
 _WORDS: dict[int, Callable[[str], Any]] = {

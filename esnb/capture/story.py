@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -19,11 +18,12 @@ import pandas as pd
 
 from esnb.capture.triggers import CaptureError, TriggerCapture
 from esnb.clock import LessonClock, utc
+from esnb.data_files import data_file
 from esnb.events import new_event
-from esnb.store import ANY, EventStore
+from esnb.store.event_store import ANY, EventStore
 
 #: What known systems give, each cell with the page it was read on; see the README beside it.
-FILE_OF_SYSTEMS = Path(__file__).resolve().parents[2] / "data" / "neighbours" / "systems.csv"
+FILE_OF_SYSTEMS = data_file("neighbours", "systems.csv")
 
 WAYS = ("state table", "audit table", "row changes", "events")
 DAY = "2026-03-02"

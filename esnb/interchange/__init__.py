@@ -28,8 +28,8 @@ from .files import (
     write_jsonl,
     write_parquet,
 )
+from .mapping import COLUMNS, InterchangeError, restore
 from .mining import read_ocel, read_xes
-from .rows import COLUMNS, InterchangeError, restore
 
 __all__ = [
     "COLUMNS",

@@ -24,10 +24,10 @@ import orjson
 import pandas as pd
 
 from esnb.errors import EsnbError
-from esnb.proof import DIGEST, START, Proof, chained, digest_of
-from esnb.reading import Reader
+from esnb.store.hash_chain import DIGEST, START, Proof, chained, digest_of
+from esnb.store.reader import Reader
 
-from .rows import (
+from .mapping import (
     FIELDS,
     Bad,
     InterchangeError,

@@ -10,7 +10,7 @@ from xml.parsers import expat
 import pandas as pd
 
 from .files import opened
-from .rows import Bad, InterchangeError, PathLike, as_object, made_id, make_frame, strict_json
+from .mapping import Bad, InterchangeError, PathLike, as_object, made_id, make_frame, strict_json
 
 
 def read_xes(path: PathLike, aggregate_type: str = "CASE") -> pd.DataFrame:

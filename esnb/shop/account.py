@@ -1,18 +1,18 @@
 """A customer's store credit: like a bank account, its balance is the sum of its entries.
 
-    event          before          the balance
-    -------------  --------------  -----------------------------------
-    AccountOpened  not opened yet  starts at 0
-    CreditAdded    opened          goes up by amount
-    CreditSpent    opened          goes down by amount, not below zero
+event          before          the balance
+-------------  --------------  -----------------------------------
+AccountOpened  not opened yet  starts at 0
+CreditAdded    opened          goes up by amount
+CreditSpent    opened          goes down by amount, not below zero
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from esnb.aggregates import Aggregate
 from esnb.events import Event
+from esnb.model.aggregate import Aggregate
 
 from .rules import audit, money, text, whole
 
@@ -29,22 +29,35 @@ class Account(Aggregate):
         self.customer: str | None = None
         self.balance = 0
 
-    def open(self, customer: str, *,
-             actor: str | None = None, reason: str = "asked for an account") -> None:
+    def open(
+        self, customer: str, *, actor: str | None = None, reason: str = "asked for an account"
+    ) -> None:
         """Open the account of a customer, with a balance of zero."""
-        self.record("AccountOpened", customer=text(customer, "customer"),
-                    metadata=audit(actor or customer, reason))
+        self.record(
+            "AccountOpened",
+            customer=text(customer, "customer"),
+            metadata=audit(actor or customer, reason),
+        )
 
     def credit(self, amount: int, reason: str, *, actor: str = "support") -> None:
         """Add store credit, in cents."""
-        self.record("CreditAdded", amount=whole(amount, "amount"), reason=reason,
-                    metadata=audit(actor, reason))
+        self.record(
+            "CreditAdded",
+            amount=whole(amount, "amount"),
+            reason=reason,
+            metadata=audit(actor, reason),
+        )
 
-    def spend(self, amount: int, order: str, *,
-              actor: str | None = None, reason: str = "paid the order") -> None:
+    def spend(
+        self, amount: int, order: str, *, actor: str | None = None, reason: str = "paid the order"
+    ) -> None:
         """Use store credit, in cents, for the order with this id."""
-        self.record("CreditSpent", amount=whole(amount, "amount"), order=text(order, "order"),
-                    metadata=audit(actor or self.customer or "nobody", reason))
+        self.record(
+            "CreditSpent",
+            amount=whole(amount, "amount"),
+            order=text(order, "order"),
+            metadata=audit(actor or self.customer or "nobody", reason),
+        )
 
     def refuses(self, event: Event) -> str | None:
         """Say why this event cannot follow now; None means that it can."""
@@ -54,12 +67,16 @@ class Account(Aggregate):
             case "CreditAdded" | "CreditSpent" if self.customer is None:
                 return f"{event.type} needs an account that is open: open it first."
             case "CreditSpent" if event.data["amount"] > self.balance:
-                return (f"The balance is {money(self.balance)}, so {money(event.data['amount'])} "
-                        "cannot be spent: store credit may not go below zero.")
+                return (
+                    f"The balance is {money(self.balance)}, so {money(event.data['amount'])} "
+                    "cannot be spent: store credit may not go below zero."
+                )
             case "CreditAdded" | "CreditSpent":
                 return None
-        return (f"{event.type} is not an event of an account. "
-                "Known: AccountOpened, CreditAdded, CreditSpent.")
+        return (
+            f"{event.type} is not an event of an account. "
+            "Known: AccountOpened, CreditAdded, CreditSpent."
+        )
 
     def apply(self, event: Event) -> None:
         """Change the state as this event says: no rules, no clock."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from esnb.events import Event
-from esnb.projections import Projection, handles
+from esnb.readmodels.projection import Projection, handles
 
 from .projections import OrderSummary
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, TypeVar
 
-from esnb.aggregates import Aggregate
-from esnb.commands import Command
 from esnb.errors import InvalidCommandError, RejectedError
+from esnb.model.aggregate import Aggregate
+from esnb.model.commands import Command
 
 from . import rules
 from .account import Account

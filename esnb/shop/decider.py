@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
-from esnb.commands import Command, Decider
 from esnb.errors import RejectedError
 from esnb.events import Event, new_event
+from esnb.model.commands import Command, Decider
 
 from .commands import (
     AddItem,
@@ -59,15 +59,30 @@ def decide(command: OrderCommand, state: OrderState) -> list[Event]:
     match command:
         case PlaceOrder(_, customer, items):
             _need(command, state, None)
-            return [_event("OrderPlaced", customer, "placed in the web shop",
-                           customer=customer, items=[asdict(line) for line in items])]
+            return [
+                _event(
+                    "OrderPlaced",
+                    customer,
+                    "placed in the web shop",
+                    customer=customer,
+                    items=[asdict(line) for line in items],
+                )
+            ]
         case AddItem(_, sku, quantity, price):
             _need(command, state, "PENDING")
             known = {line.sku: line.price for line in state.items}
             if known.get(sku, price) != price:
                 raise RejectedError(f"{sku} is in the order at {money(known[sku])}.")
-            return [_event("ItemAdded", state.customer, "changed the basket",
-                           sku=sku, quantity=quantity, price=price)]
+            return [
+                _event(
+                    "ItemAdded",
+                    state.customer,
+                    "changed the basket",
+                    sku=sku,
+                    quantity=quantity,
+                    price=price,
+                )
+            ]
         case RemoveItem(_, sku):
             _need(command, state, "PENDING")
             skus = [line.sku for line in state.items]
@@ -81,8 +96,11 @@ def decide(command: OrderCommand, state: OrderState) -> list[Event]:
             due = state.total - state.paid
             if amount not in (None, due):
                 raise RejectedError(f"{money(due)} is due.")
-            return [_event("PaymentReceived", state.customer, "paid the order",
-                           amount=due, method=method)]
+            return [
+                _event(
+                    "PaymentReceived", state.customer, "paid the order", amount=due, method=method
+                )
+            ]
         case ShipOrder(_, items, carrier):
             _need(command, state, "PAID")
             rest = state.to_ship
@@ -91,8 +109,9 @@ def decide(command: OrderCommand, state: OrderState) -> list[Event]:
                 if quantity > rest.get(sku, 0):
                     raise RejectedError(f"{rest.get(sku, 0)} of {sku} left to ship.")
             lines = [{"sku": sku, "quantity": quantity} for sku, quantity in parcel.items()]
-            return [_event("OrderShipped", "warehouse", "paid and packed",
-                           items=lines, carrier=carrier)]
+            return [
+                _event("OrderShipped", "warehouse", "paid and packed", items=lines, carrier=carrier)
+            ]
         case CancelOrder(_, reason):
             _need(command, state, "PENDING", "PAID")
             if state.shipped:

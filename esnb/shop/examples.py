@@ -13,7 +13,8 @@ import orjson
 import pandas as pd
 
 from esnb.clock import LessonClock
-from esnb.store import EventStore
+from esnb.data_files import data_file
+from esnb.store.event_store import EventStore
 
 from .account import Account
 from .catalogue import item
@@ -22,7 +23,7 @@ from .simulator import simulate
 from .stories import Story, Summary
 
 #: The committed data set: 300 orders, seed 11, the other arguments of simulate() as they are.
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "shop"
+FOLDER = data_file("shop")
 EVENTS = "events.jsonl.gz"
 BOOKS = "summary.json"
 #: The sample's recorded_at: the midnight at which the simulated time ends.

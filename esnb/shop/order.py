@@ -22,9 +22,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from esnb.aggregates import Aggregate
 from esnb.errors import RejectedError
 from esnb.events import Event
+from esnb.model.aggregate import Aggregate
 
 from .rules import audit, money, order_line, quantities, text, whole
 
@@ -73,44 +73,85 @@ class Order(Aggregate):
     # Commands: each checks what it was given, then records an event; record() asks refuses().
     # Who acts (actor) and why (reason) goes to the metadata of the event.
 
-    def place(self, customer: str, items: Iterable[Mapping[str, Any]], *,
-              actor: str | None = None, reason: str = "placed in the web shop") -> None:
+    def place(
+        self,
+        customer: str,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        actor: str | None = None,
+        reason: str = "placed in the web shop",
+    ) -> None:
         """Place the order; items are mappings with sku, quantity and price (of one, in cents)."""
         lines = [order_line(item) for item in items]
         if not lines or len({line["sku"] for line in lines}) < len(lines):
             raise RejectedError("An order needs at least one item, and each sku only once.")
-        self.record("OrderPlaced", customer=text(customer, "customer"), items=lines,
-                    metadata=audit(actor or customer, reason))
+        self.record(
+            "OrderPlaced",
+            customer=text(customer, "customer"),
+            items=lines,
+            metadata=audit(actor or customer, reason),
+        )
 
-    def add_item(self, sku: str, quantity: int, price: int, *,
-                 actor: str | None = None, reason: str = "changed the basket") -> None:
+    def add_item(
+        self,
+        sku: str,
+        quantity: int,
+        price: int,
+        *,
+        actor: str | None = None,
+        reason: str = "changed the basket",
+    ) -> None:
         """Add a quantity of one sku; price is of one piece, in cents."""
-        self.record("ItemAdded", order_line({"sku": sku, "quantity": quantity, "price": price}),
-                    metadata=self._audit(actor, reason))
+        self.record(
+            "ItemAdded",
+            order_line({"sku": sku, "quantity": quantity, "price": price}),
+            metadata=self._audit(actor, reason),
+        )
 
-    def remove_item(self, sku: str, *,
-                    actor: str | None = None, reason: str = "changed the basket") -> None:
+    def remove_item(
+        self, sku: str, *, actor: str | None = None, reason: str = "changed the basket"
+    ) -> None:
         """Take all pieces of one sku out of the order."""
         self.record("ItemRemoved", sku=text(sku, "sku"), metadata=self._audit(actor, reason))
 
-    def pay(self, amount: int | None = None, method: str = "card", *,
-            actor: str | None = None, reason: str = "paid the order") -> None:
+    def pay(
+        self,
+        amount: int | None = None,
+        method: str = "card",
+        *,
+        actor: str | None = None,
+        reason: str = "paid the order",
+    ) -> None:
         """Pay the whole amount due; an amount that is given must be exactly that."""
         amount = self.due if amount is None else amount
         if self.status == PENDING:  # in any other status, refuses() has the better answer
             whole(amount, "amount")
-        self.record("PaymentReceived", amount=amount, method=text(method, "method"),
-                    metadata=self._audit(actor, reason))
+        self.record(
+            "PaymentReceived",
+            amount=amount,
+            method=text(method, "method"),
+            metadata=self._audit(actor, reason),
+        )
 
-    def ship(self, items: Mapping[str, int] | None = None, carrier: str = "post", *,
-             actor: str = "warehouse", reason: str = "paid and packed") -> None:
+    def ship(
+        self,
+        items: Mapping[str, int] | None = None,
+        carrier: str = "post",
+        *,
+        actor: str = "warehouse",
+        reason: str = "paid and packed",
+    ) -> None:
         """Ship some items (sku -> quantity), or all that has not left yet."""
         parcel = self.to_ship if items is None else items
         lines = [{"sku": sku, "quantity": whole(n, "quantity")} for sku, n in parcel.items()]
         if self.status == PAID and not lines:
             raise RejectedError("A shipment needs at least one item.")
-        self.record("OrderShipped", items=lines, carrier=text(carrier, "carrier"),
-                    metadata=audit(actor, reason))
+        self.record(
+            "OrderShipped",
+            items=lines,
+            carrier=text(carrier, "carrier"),
+            metadata=audit(actor, reason),
+        )
 
     def deliver(self, *, actor: str = "post", reason: str = "handed over at the door") -> None:
         """Note that the carrier has handed the order over."""
@@ -118,13 +159,16 @@ class Order(Aggregate):
 
     def cancel(self, reason: str, *, actor: str | None = None) -> None:
         """Call the order off; what was paid is given back by refund()."""
-        self.record("OrderCancelled", reason=reason,
-                    metadata=self._audit(actor, reason))
+        self.record("OrderCancelled", reason=reason, metadata=self._audit(actor, reason))
 
     def refund(self, amount: int, reason: str, *, actor: str = "support") -> None:
         """Give back a part or all of what was paid, in cents."""
-        self.record("RefundIssued", amount=whole(amount, "amount"), reason=reason,
-                    metadata=audit(actor, reason))
+        self.record(
+            "RefundIssued",
+            amount=whole(amount, "amount"),
+            reason=reason,
+            metadata=audit(actor, reason),
+        )
 
     def refuses(self, event: Event) -> str | None:
         """Say why this event cannot follow now; None means that it can."""
@@ -136,8 +180,10 @@ class Order(Aggregate):
             return f"{event.type} needs an order that is {wanted}; this one is {found}."
         match event.type:
             case "ItemAdded" if (line := self.items.get(sku, data))["price"] != data["price"]:
-                return (f"{sku} is in the order at {money(line['price'])}, not at "
-                        f"{money(data['price'])}: remove it first to change its price.")
+                return (
+                    f"{sku} is in the order at {money(line['price'])}, not at "
+                    f"{money(data['price'])}: remove it first to change its price."
+                )
             case "ItemRemoved" if sku not in self.items:
                 return f"{sku} is not in the order: it holds {', '.join(self.items)}."
             case "ItemRemoved" if len(self.items) == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from esnb.projections import Projection
+from esnb.readmodels.projection import Projection
 
 _COLUMNS = ("aggregate_type", "aggregate_id", "event_type", "event_data")
 _LINES = "struct(sku varchar, quantity bigint, price bigint)[]"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from esnb.clock import utc
-from esnb.store import EventStore
+from esnb.store.event_store import EventStore
 
 from .catalogue import CATALOGUE, customer_name
 from .chance import DAY, HOUR, MINUTE, Chance, Draw
@@ -170,9 +170,7 @@ class _Shop:
             when += DAY + int(9 * DAY * o.wait)
             self.refund(when, id_, name, cents, REFUND_REASONS[o.choice])
 
-    def ship_unpaid(
-        self, id_: str, name: str, o: Draw, basket: dict[int, int], total: int
-    ) -> None:
+    def ship_unpaid(self, id_: str, name: str, o: Draw, basket: dict[int, int], total: int) -> None:
         """The story "unpaid": shipped on the morning after it was placed, paid late or never."""
         paid_later = len(self.told["unpaid"]) % 2 == 1
         self.told["unpaid"].append((id_, 0 if paid_later else total))
@@ -216,8 +214,15 @@ class _Shop:
                 self.touches.append((when, "pay", name, cents, id_, row))
 
     def ship(
-        self, when: int, id_: str, parcel: list[tuple[int, int]], actor: str, reason: str,
-        *, last: bool = True, extra: str = "",
+        self,
+        when: int,
+        id_: str,
+        parcel: list[tuple[int, int]],
+        actor: str,
+        reason: str,
+        *,
+        last: bool = True,
+        extra: str = "",
     ) -> None:
         items = ",".join([f'{{"sku":"{SKUS[s]}","quantity":{n}}}' for s, n in parcel])
         data = f'{{"items":[{items}{extra}],"carrier":"post"}}'

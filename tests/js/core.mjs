@@ -2,7 +2,7 @@
 // package.json, and node would take the files for something else.
 import { readFileSync } from "node:fs";
 
-const read = (name) => readFileSync(new URL(`../../esnb/widgets/static/${name}.js`, import.meta.url), "utf8");
+const read = (name) => readFileSync(new URL(`../../esnb/course/widgets/static/${name}.js`, import.meta.url), "utf8");
 const IMPORT = /^import [^;]+ from "\.\/(\w+)\.js";\n/gm;
 
 export async function load(view) {

@@ -1,4 +1,4 @@
-// The counting part of lag.js alone. What it must agree with is in tests/test_lag_widget.py.
+// The counting part of lag.js alone. What it must agree with is in tests/course/widgets/test_lag.py.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./core.mjs";

@@ -1,0 +1,1 @@
+"""The course around the package: figures, widgets, exercises, and the classroom."""

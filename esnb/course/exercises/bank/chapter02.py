@@ -1,0 +1,267 @@
+"""Exercises to chapter 02: numbers, bookmarks, forgeries, and a log of the reader's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from esnb import ANY, Event, EventStore, LessonClock, new_event, replay, state_of
+from esnb.course.exercises.engine.histories import order_history
+from esnb.course.exercises.engine.registry import Chapter
+from esnb.course.exercises.engine.trial import Trial, attempt, fresh
+from esnb.shop import Order, first_orders
+
+chapter = Chapter("02_the_event_store")
+
+
+@chapter.exercise(
+    "02-1",
+    form="Put in order",
+    title="Three routes, one order",
+    section="What stays hidden without a number?",
+    stub="""
+def in_order(letters):
+    return letters  # as they arrived
+""",
+    todo="The letters are still in the order in which they arrived. Sort them, and check again.",
+    hints=(
+        "Each letter is an event. It carries its time, and one thing that is better than the time.",
+        "The sequence number counts the events of one stream. Sort by it, and keep each number "
+        "once: a letter that came twice is one fact.",
+        "def in_order(letters):\n    by_number = {}",
+    ),
+    right="Numbers put any delivery in order, and show what came twice. Clocks can do neither.",
+    mistakes={
+        "by-time": "You sort by the time. Clocks of two machines disagree, and two events may have "
+        "the same time. Which number never lies?",
+        "keeps-duplicates": "The order is right, and a letter that came twice is in it twice. Two "
+        "letters with one number are one fact.",
+        "drops-duplicates-only": "Each letter is there once, still in the order of arrival. Now "
+        "sort them.",
+        "backwards": "The last event comes first. Replay begins at number 1.",
+        "by-name": "You sort by the names of the events, and the alphabet knows nothing of orders.",
+    },
+)
+def _three_routes(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "in_order(letters)")
+    cases = []
+    for length in (1, 2, 3, 3, 4, 5, 6, 7):
+        letters = order_history(trial.rng, length)
+        times = [event.occurred_at for event in letters]
+        trial.rng.shuffle(times)
+        for event, time in zip(letters, times, strict=True):
+            object.__setattr__(event, "occurred_at", time)
+        letters += [trial.rng.choice(letters) for _ in range(length // 3)]
+        trial.rng.shuffle(letters)
+        cases.append(letters)
+
+    def once(letters: list[Event]) -> list[Event]:
+        return [e for n, e in enumerate(letters) if e not in letters[:n]]
+
+    def by_number(letters: list[Event]) -> list[Event]:
+        pages = {event.sequence_number: event for event in letters}
+        return [pages[n] for n in range(1, max(filter(None, pages), default=0) + 1) if n in pages]
+
+    models = {
+        "by-time": lambda letters: sorted(once(letters), key=lambda e: str(e.occurred_at)),
+        "keeps-duplicates": lambda letters: sorted(letters, key=lambda e: e.sequence_number),
+        "drops-duplicates-only": once,
+        "backwards": lambda letters: by_number(letters)[::-1],
+        "by-name": lambda letters: sorted(once(letters), key=lambda e: e.event_type),
+    }
+    by_time = [sorted(case, key=lambda e: str(e.occurred_at)) for case in cases]
+    came = [attempt(partial(answer, fresh(case))).value for case in cases]
+    if came == by_time:  # the same mistake, with the duplicates still in
+        trial.compare(answer, by_number, cases, mistake="by-time")
+    trial.compare(answer, by_number, cases, models=models)
+
+
+@chapter.exercise(
+    "02-2",
+    form="Fill in",
+    title="The newsletter's bookmark",
+    section="Why are there two numbers?",
+    stub="""
+def catch_up(store, bookmark):
+    \"\"\"The events after the bookmark, and the bookmark for the next time.\"\"\"
+    new = list(store.read_all(after=...))
+    return new, ...
+""",
+    hints=(
+        "A reader of the whole log needs the number that counts through the whole log.",
+        "The position of the last event that was read is the new bookmark. And when nothing is "
+        "new, the old bookmark stays where it was.",
+        "def catch_up(store, bookmark):\n    new = list(store.read_all(after=bookmark))",
+    ),
+    right="A bookmark is a position, and it moves only when something was read. So nothing is read "
+    "twice, and nothing is missed.",
+    mistakes={
+        "reads-twice": "The last event before the bookmark came once more. `after=5` begins at 6 "
+        "by itself.",
+        "skips-one": "The first new event is missing. `after=5` begins at 6 by itself.",
+        "sequence-number": "The new bookmark is a sequence number, which counts within one stream. "
+        "The log as a whole is counted by the position.",
+        "counts-what-came": "The new bookmark is the number of new events. It has to say how far "
+        "you are in the whole log.",
+        "loses-the-bookmark": "When nothing is new, the bookmark must stay. Yours was lost, so "
+        "the next newsletter goes wrong.",
+        "bookmark-stays": "The bookmark did not move, so the same events come again next time.",
+        "no-pair": "Give back two things: the new events, and the new bookmark.",
+    },
+)
+def _the_bookmark(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "catch_up(store, bookmark)")
+    store = EventStore(clock=LessonClock())
+    first_orders(store)
+    log = list(store.read_all())
+    for bookmark in (5, 0, 6, 3, 8):
+        came = attempt(partial(answer, store, bookmark))
+        facts: dict[str, Any] = {
+            "given": f"a log with the positions 1 to {len(log)}", "when": f"bookmark {bookmark}",
+        }  # fmt: skip
+        if isinstance(came.error, IndexError | ValueError) and bookmark == 8:
+            trial.fail("loses-the-bookmark", **facts, got=came.lines())
+        if came.error:
+            trial.fail_for(came.error, **facts)
+        value = came.value
+        if not isinstance(value, tuple | list) or len(value) != 2 or isinstance(value[0], Event):
+            trial.fail("no-pair", **facts, got=came.lines())
+        new, after = value
+        trial.kind(new, Iterable, "a list of events, and a number")
+        new = list(new)
+        wanted = [event.position for event in log if (event.position or 0) > bookmark]
+        got = [event.position for event in new if isinstance(event, Event)]
+        facts |= {"got": f"positions {got}, and the bookmark {after!r}",
+                  "wanted": f"positions {wanted}, and the bookmark {len(log)}"}  # fmt: skip
+        if got != wanted:
+            trial.require(got != [bookmark, *wanted], "reads-twice", **facts)
+            trial.require(got != wanted[1:], "skips-one", **facts)
+            trial.fail(**facts)
+        if after != len(log):
+            trial.require(wanted, "loses-the-bookmark", **facts)
+            trial.require(after != bookmark, "bookmark-stays", **facts)
+            trial.require(after != new[-1].sequence_number, "sequence-number", **facts)
+            trial.require(after != len(new), "counts-what-came", **facts)
+            trial.fail(**facts)
+    store.append("order-1044", [new_event("OrderPlaced", customer="cleo", items=[])],
+                 expected_version=ANY, aggregate_type="ORDER")  # fmt: skip
+    new, after = trial.call(answer, store, 8)
+    new = list(new)
+    trial.require([e.position for e in new] == [9] and after == 9, "other",
+                  when="one more event, bookmark 8", got=new)  # fmt: skip
+
+
+@chapter.exercise(
+    "02-3",
+    form="Break it",
+    title="A forgery without a gap",
+    section="Who stops you from changing the past?",
+    stub="""
+def forge(events):
+    forged = list(events)
+    ...  # change the past, and let the numbers look healthy
+    return forged
+""",
+    todo="Nothing is forged yet: the list comes back as it was. Change the past, and check again.",
+    hints=(
+        "Taking an event out leaves a gap. What else can you do to a fact?",
+        "The numbers say how many facts there are, and in which order. They say nothing about what "
+        "is *in* a fact. `dataclasses.replace(event, ...)` makes a changed copy.",
+        "def forge(events):\n    first, *rest = events",
+    ),
+    right="Every number is in its place, and the past is another one. Sequence numbers find what "
+    "is missing, not what was rewritten: for that you need guards, copies, or a chain of proofs.",
+    mistakes={
+        "gap": "The numbers have a gap, and that gives you away.",
+        "twice": "One number is there two times: everybody can see that something is wrong.",
+        "shorter": "The numbers look healthy, but the log has become shorter. The store writes its "
+        "last position down, so a cut is noticed. Keep as many events as there were.",
+        "longer": "You added a fact at the end, as everybody may. Forge one that is there already, "
+        "and keep as many events as there were.",
+        "same-story": "Replay gives the same states as before: no story was changed. Change what "
+        "counts, such as a price.",
+        "no-replay": "Replay stops at your forgery, so it is found at once. Forge something that "
+        "can be replayed.",
+        "wrong-order": "The numbers are all there, and not in rising order.",
+    },
+)
+def _forgery(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "forge(events)")
+    for length in (4, 5, 6):
+        events = order_history(trial.rng, length)
+        given = fresh(events)
+        forged = trial.call(answer, given, given=events)
+        if given != events:
+            trial.fail("changes-events", given=events, after_the_call=given)
+        trial.kind(forged, (list, tuple), "a list of events")
+        if not all(isinstance(event, Event) for event in forged):
+            trial.fail("wrong-kind", got=forged, wanted="a list of events")
+        numbers = [event.sequence_number for event in forged]
+        facts = {"given": events, "got": [*forged]}
+        counts = Counter(numbers)
+        trial.require(not any(n > 1 for n in counts.values()), "twice", **facts)
+        trial.require(None not in counts, "gap", **facts)
+        healthy = list(range(1, len(forged) + 1))
+        trial.require(sorted(n for n in numbers if n) == healthy, "gap", **facts)
+        trial.require(numbers == healthy, "wrong-order", **facts)
+        trial.require(len(forged) >= len(events), "shorter", **facts)
+        trial.require(len(forged) <= len(events), "longer", **facts)
+        came = attempt(partial(_replayed, forged))
+        trial.require(came.error is None, "no-replay", **facts, error=came.lines())
+        trial.require(came.value != _replayed(events), "same-story", **facts)
+
+
+def _replayed(events: list[Event]) -> list[dict[str, Any]]:
+    """The state after each event: what somebody may have seen in between counts too."""
+    return [state_of(replay(Order, events[:n])) for n in range(1, len(events) + 1)]
+
+
+@chapter.exercise(
+    "02-4",
+    form="Your data",
+    title="A log of your own",
+    section="Can you load your own data?",
+    stub="""
+mine = ...  # EventStore.from_frame(...) with a table of your own, five rows or more
+""",
+    hints=(
+        "Look at your table with three questions: which thing, what happened, when?",
+        "The column that says *which thing* comes again in many rows: it names the stream. The "
+        "column that says *what happened* has a few words that come again and again.",
+        'mine = EventStore.from_frame(table, aggregate_id="...", event_type="...",\n'
+        '    occurred_at="...", aggregate_type="...", timezone="Europe/Berlin")',
+    ),
+    right="Your own data is a log now: each row a fact, each thing a stream with its own numbers.",
+    mistakes={
+        "too-few": "Five events make a beginning. Load some more rows.",
+        "a-stream-for-each-row": "Every event is alone in a stream of its own. `aggregate_id` "
+        "names the thing to which many things happen, such as an account, and not the row.",
+        "a-name-for-each-row": "Every event has a name of its own. `event_type` says what kind of "
+        "thing happened, in a few words that come again.",
+        "one-moment": "All events have the same time. Which column says when it happened?",
+        "not-yet-happened": "Some of these events lie in the future. A fact has happened already: "
+        "check the zone, and the order of day and month.",
+        "frame-only": "This is a table, and not yet a log. Hand it to `EventStore.from_frame`.",
+    },
+)
+def _your_data(answer: Any, trial: Trial) -> None:
+    if hasattr(answer, "columns") and hasattr(answer, "iloc"):
+        trial.fail("frame-only", got=answer)
+    trial.kind(answer, EventStore, "an EventStore")
+    events = list(answer.read_all(limit=20_000))
+    facts = {"got": f"{len(events)} events in {len({e.aggregate_id for e in events})} streams, "
+             f"{len({e.event_type for e in events})} types"}  # fmt: skip
+    trial.require(len(events) >= 5, "too-few", **facts, in_the_log=events)
+    own = len({event.aggregate_id for event in events}) == len(events)
+    trial.require(not own, "a-stream-for-each-row", **facts, in_the_log=events)
+    named = len({event.event_type for event in events}) == len(events)
+    trial.require(not named, "a-name-for-each-row", **facts, in_the_log=events)
+    times = {event.occurred_at for event in events}
+    trial.require(len(times) > 1, "one-moment", **facts)
+    day = timedelta(days=1)
+    late = [e for e in events if e.occurred_at and e.recorded_at
+            and e.occurred_at > e.recorded_at + day]  # fmt: skip
+    trial.require(not late, "not-yet-happened", **facts, in_the_log=late)

@@ -1,0 +1,175 @@
+"""The page of a widget: its code and style, and what it shows where there is no kernel.
+
+    class Race(PageWidget, view="race"):
+        ...
+
+In `static` a view has its own module (`race.js`) and its own style (`race.css`), and shares
+`core.js`, `page.js` and `base.css`. They are put together as text: nothing is bundled, and nothing
+is fetched. The same text runs in the notebook and in the page that `to_html` writes. Where no
+script runs, a still is shown: a picture and a table.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from esnb.course.widgets import html_parts
+from esnb.errors import InvalidEventError
+
+Theme = Literal["auto", "light", "dark"]
+
+_STATIC = Path(__file__).parent / "static"
+_IMPORT = re.compile(r'^import [^;]+ from "\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=const |function |async function )", re.MULTILINE)
+
+
+@cache
+def module(view: str) -> str:
+    """The code of a view and of the files it imports, as one ES module without imports.
+
+    What is imported keeps its name: the files share one scope.
+    """
+    texts: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        text = (_STATIC / f"{name}.js").read_text(encoding="utf-8")
+        for needed in _IMPORT.findall(text):
+            if needed not in texts:
+                add(needed)
+        texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+
+    add(view)
+    return "\n".join(texts.values())
+
+
+@cache
+def style(view: str, root: str = "") -> str:
+    """The style of a view whose outermost element has the class `root`, by default esnb-VIEW.
+
+    The shared rules are written for that class. So each view has its own, and two views in one
+    notebook do not depend on which style came first.
+    """
+    own = (_STATIC / f"{view}.css").read_text(encoding="utf-8")
+    shared = (_STATIC / "base.css").read_text(encoding="utf-8")
+    return shared.replace(".esnb-widget", f".{root or f'esnb-{view}'}") + own
+
+
+def in_script(value: object) -> str:
+    """A value as JSON that stands inside a script element, and cannot end it."""
+    text = json.dumps(value, ensure_ascii=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def image(png: bytes, alt: str) -> str:
+    """A picture inside the HTML itself, with its text for who does not see it."""
+    data = base64.b64encode(png).decode("ascii")
+    return f'<img alt="{html_parts.text(alt)}" src="data:image/png;base64,{data}">'
+
+
+class StaticPage:
+    """A page inside a cell; it runs in a sandbox and needs no kernel."""
+
+    def __init__(self, page: str, text: str, height: int) -> None:
+        self.page, self._text, self._height = page, text, height
+
+    def __repr__(self) -> str:
+        return f"<page of {self._text[1:-1]}>"
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{html.escape(self.page)}" sandbox="allow-scripts" '
+            f'title="{html.escape(self._text[1:-1])}" loading="lazy" '
+            f'style="width:100%;height:{self._height}px;border:0"></iframe>'
+        )
+
+
+class PageWidget(anywidget.AnyWidget):
+    """A widget whose view also works as a page of its own.
+
+    A subclass names its `view`, the traits that the page begins with (`_begins_with`), and the
+    columns of `answers`. It has a `_title` and a `_still`, and a `__repr__`.
+    """
+
+    _esm: ClassVar[str] = ""
+    _css: ClassVar[str] = ""
+    _begins_with: ClassVar[tuple[str, ...]] = ()
+    _columns: ClassVar[tuple[str, ...]] = ()
+    _payload = traitlets.Bytes(b"").tag(sync=True)
+    _answers: Any = traitlets.List().tag(sync=True)
+    projector = traitlets.Bool(False).tag(sync=True)
+
+    def __init_subclass__(cls, view: str = "", root: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if view:
+            # Filled at import, so that a missing file shows there.
+            cls._esm, cls._css = module(view), style(view, root)
+
+    def __init__(self, data: dict[str, Any], **values: Any) -> None:
+        self._data = data
+        super().__init__(_payload=json.dumps(data, ensure_ascii=False).encode(), **values)
+
+    @property
+    def answers(self) -> pd.DataFrame:
+        """What was predicted, a row a question: where it was asked, then question, answer, actual,
+        match, why."""
+        rows = [{name: row.get(name) for name in self._columns} for row in self._answers]
+        return pd.DataFrame(rows, columns=list(self._columns))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The live view, and beside it what a place without widgets can show: text, and a picture
+        with a table."""
+        return {
+            "text/plain": repr(self),
+            "text/html": self._still(),
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2, "version_minor": 0, "model_id": self.model_id,
+            },
+        }  # fmt: skip
+
+    def to_html(self, path: str | Path, theme: Theme = "auto") -> Path:
+        """Write one page that holds everything, and needs no network and no kernel; its path."""
+        if theme not in get_args(Theme):
+            raise InvalidEventError(f"theme is one of {get_args(Theme)}, found {theme!r}.")
+        target = Path(path)
+        target.write_text(self._page(theme), encoding="utf-8")
+        return target
+
+    def static(self, height: int = 760) -> StaticPage:
+        """The page of `to_html` inside the cell, for a published notebook; it runs in a sandbox."""
+        return StaticPage(self._page("auto"), repr(self), height)
+
+    def _title(self) -> str:
+        raise NotImplementedError
+
+    def _still(self) -> str:
+        raise NotImplementedError
+
+    def _page_data(self) -> dict[str, Any]:
+        """What the page holds; a view that asks the kernel for more says here what goes with it."""
+        return self._data
+
+    def _page(self, theme: Theme) -> str:
+        names = (*self._begins_with, "projector", "_answers")
+        fill = {
+            "TITLE": html.escape(self._title()),
+            "THEME": theme,
+            "STYLE": self._css,
+            "PAYLOAD": in_script(self._page_data()),
+            "STATE": in_script({name: getattr(self, name) for name in names}),
+            "MODULE": self._esm,
+            "STILL": self._still(),
+        }
+        page = (_STATIC / "page.html").read_text(encoding="utf-8")
+        return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: fill[found.group(1)], page)

@@ -1,0 +1,1 @@
+"""Real event logs to practise on."""

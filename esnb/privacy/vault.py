@@ -1,0 +1,395 @@
+"""Forgetting a person in a log that forgets nothing: seal what is personal, destroy the key.
+
+Each person has a key of their own, kept outside the log. Personal fields are sealed with it before
+they are stored, and opened whenever they are read, on every read path. SQL on `events` sees the
+sealed value only. To forget the person is to destroy the key: the events stay, byte for byte, and
+what was sealed in them can never be read again. The technique is known as crypto-shredding.
+
+    vault = KeyVault("keys", personal={"CustomerRegistered": {"customer": ["name", "email"]}})
+    store = EventStore("shop.duckdb", vault=vault)
+    forget(store, "c-17", reason="asked by letter")
+
+Cipher: AES-256-GCM of the library `cryptography`, a random nonce for each value. The stream and
+sequence number of the event and the name of the field are bound to it, so that no sealed value can
+be moved elsewhere. What it does not hide: that there is a value, roughly how long it is, and whose.
+
+What it cannot do: reach copies of the key (a backup of the folder), copies of the plain text (a
+snapshot, a read model, an export of one, an output in a notebook; see `find_copies`), and what a
+disk keeps of an overwritten file (an SSD, a file system that never writes in place).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from esnb.clock import SystemClock, utc
+from esnb.errors import EsnbError, InvalidEventError
+from esnb.events import Event, Json, dump_json, load_json, new_event
+from esnb.store.event_store import EventStore
+from esnb.store.reader import Reader
+from esnb.upcasters import Place, Shape, Upcasters
+
+#: What is read in place of a value whose key was destroyed.
+FORGOTTEN: Final = "(forgotten)"
+#: What is read in place of a value whose key this vault never had: another vault, or a lost one.
+NO_KEY: Final = "(no key)"
+
+PERSON_FORGOTTEN: Final = "PersonForgotten"
+
+_NONCE = 12
+_SHAPE = {"sealed", "box"}
+
+#: Event type -> the field that names the person -> the fields that are theirs.
+Personal = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+class VaultError(EsnbError):
+    """Personal data cannot be sealed or opened: a forgotten person, a changed value, a bad file."""
+
+
+class KeyVault:
+    """The keys of all persons, and which fields are personal: `EventStore(path, vault=vault)`.
+
+    `folder` holds one small file a person; without it the keys live in memory. Never put it into
+    the folder of the store, nor into the same backup. `personal` says, for each event type, which
+    field names the person (by an id that says nothing, such as "c-17") and which fields are theirs.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None, *, personal: Personal) -> None:
+        self.personal = _checked(personal)
+        self.folder = None if folder is None else Path(folder)
+        self._keys: dict[str, bytes] = {}
+        self._forgotten: dict[str, str] = {}
+        self._lock = threading.RLock()
+        if self.folder is not None:
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._read()
+            except OSError as error:
+                raise VaultError(
+                    f"The folder of the keys, {self.folder.name!r}, cannot be used: "
+                    f"{error.strerror}."
+                ) from None
+
+    def __repr__(self) -> str:
+        where = "in memory" if self.folder is None else self.folder.name
+        return f"<KeyVault {where}, {len(self._keys)} key(s), {len(self._forgotten)} forgotten>"
+
+    def persons(self) -> list[str]:
+        """The persons who have a key."""
+        with self._lock:
+            return sorted(self._keys)
+
+    def forgotten(self, person: str) -> str | None:
+        """When a person was forgotten, as ISO text; None if that did not happen."""
+        return self._forgotten.get(person)
+
+    # -- sealing and opening ---------------------------------------------------------------
+
+    def seal(self, event: Event) -> Event:
+        """The event as it is stored, once it has its place: its personal fields sealed."""
+        data = dict(event.event_data)
+        for name, value in data.items():
+            if _is_sealed(value):
+                raise InvalidEventError(
+                    f"event {event.event_type!r}: {name} looks like a sealed value, and the store "
+                    f"alone makes those. Rename one of its keys {sorted(_SHAPE)}."
+                )
+        owners = self.personal.get(event.event_type, {})
+        for owner, names in owners.items():
+            present = [name for name in names if data.get(name) is not None]
+            if not present:
+                continue
+            person = data.get(owner)
+            if not isinstance(person, str) or not person.strip():
+                raise InvalidEventError(
+                    f"event {event.event_type!r}: {owner} names the person whose data "
+                    f"{', '.join(present)} is, so it is a non-empty text. Found {person!r:.60}."
+                )
+            cipher = AESGCM(self._key(person))
+            for name in present:
+                nonce = secrets.token_bytes(_NONCE)
+                plain = dump_json({"v": data[name]}, name).encode()
+                box = nonce + cipher.encrypt(
+                    nonce, plain, _bound(event.aggregate_id, event.sequence_number, name)
+                )
+                data[name] = {"sealed": person, "box": base64.b64encode(box).decode()}
+        return replace(event, event_data=data) if owners else event
+
+    def open(self, data: Json, aggregate_id: str | None, sequence_number: int | None) -> Json:
+        """The data with what is sealed opened, or `FORGOTTEN` or `NO_KEY` in its place.
+
+        Raises `VaultError` for a sealed value that was changed, or moved here from elsewhere.
+        """
+        opened = dict(data)
+        for name, value in data.items():
+            if not _is_sealed(value):
+                continue
+            person = value["sealed"]
+            key = self._keys.get(person)
+            if key is None:
+                opened[name] = FORGOTTEN if person in self._forgotten else NO_KEY
+                continue
+            try:
+                box = base64.b64decode(value["box"], validate=True)
+                plain = AESGCM(key).decrypt(
+                    box[:_NONCE], box[_NONCE:], _bound(aggregate_id, sequence_number, name)
+                )
+            except (InvalidTag, ValueError):
+                raise VaultError(
+                    f"The sealed {name} in event {sequence_number} of {aggregate_id!r} cannot be "
+                    f"opened with the key of {person!r}: it was changed, or moved here from "
+                    f"elsewhere, or sealed with another key. store.verify() tells about changes."
+                ) from None
+            opened[name] = load_json(plain.decode())["v"]
+        return opened
+
+    def steps(self, upcasters: Upcasters) -> Upcasters:
+        """Upcasters that open what is sealed before any other step, for `EventStore`."""
+        return _Opening(upcasters, self)
+
+    def same(self, new: Event, stored: Event) -> bool:
+        """Whether a stored event, opened, has this data. What is forgotten counts as the same."""
+        data = self.open(stored.event_data, stored.aggregate_id, stored.sequence_number)
+        lost = {name for name, value in stored.event_data.items()
+                if _is_sealed(value) and data[name] in (FORGOTTEN, NO_KEY)}  # fmt: skip
+        one, other = ({k: v for k, v in d.items() if k not in lost} for d in (new.event_data, data))
+        return data.keys() == new.event_data.keys() and _text(one) == _text(other)
+
+    # -- keys ------------------------------------------------------------------------------
+
+    def _key(self, person: str) -> bytes:
+        with self._lock:
+            if person in self._forgotten:
+                raise VaultError(
+                    f"{person!r} was forgotten on {self._forgotten[person][:10]}, so nothing "
+                    f"personal of theirs is stored again. Somebody who comes back gets a new id. "
+                    f"Nothing was stored."
+                )
+            if person not in self._keys:
+                key = AESGCM.generate_key(256)
+                if self.folder is not None:
+                    # On the disk before the first event: a sealed value without a key is lost.
+                    text = json.dumps({"person": person, "key": base64.b64encode(key).decode()})
+                    try:
+                        _write(self._path(person, "key"), text)
+                    except OSError as error:
+                        raise VaultError(
+                            f"The key of {person!r} cannot be written to {self.folder.name!r} "
+                            f"({error.strerror}), so nothing of theirs was stored."
+                        ) from None
+                self._keys[person] = key
+            return self._keys[person]
+
+    def forget(self, person: str, at: datetime | None = None) -> bool:
+        """Destroy a person's key, for good; False if it was destroyed before.
+
+        The file is overwritten, flushed and removed. That this person was forgotten stays noted, so
+        that no later event makes a new key. `esnb.privacy.forget` notes it in the log as well.
+        """
+        with self._lock:
+            known = person in self._forgotten
+            if not known:
+                self._forgotten[person] = (at or SystemClock().now()).isoformat()
+                if self.folder is not None:
+                    text = json.dumps({"person": person, "forgotten": self._forgotten[person]})
+                    _write(self._path(person, "forgotten"), text)
+            had = self._keys.pop(person, None) is not None
+            if self.folder is not None:
+                had = _destroy(self._path(person, "key")) or had
+            return had or not known
+
+    def forget_again(self, log: Reader) -> list[str]:
+        """Destroy the keys of all whom the log says to be forgotten; returns those who had one.
+
+        `EventStore` does it when it opens: a backup of the keys, put back, brings nobody back.
+        """
+        rows = log.sql(
+            "select event_data->>'$.person', occurred_at from events where event_type = ? "
+            "order by position", [PERSON_FORGOTTEN],
+        ).fetchall()  # fmt: skip
+        again = [person for person, _ in rows if person in self._keys]
+        for person, at in rows:
+            if person in again or person not in self._forgotten:
+                self.forget(person, utc(at.isoformat() + "Z"))
+        return again
+
+    def _path(self, person: str, suffix: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{sha256(person.encode()).hexdigest()[:32]}.{suffix}"
+
+    def _read(self) -> None:
+        assert self.folder is not None
+        for path in sorted(self.folder.iterdir()):
+            if path.suffix not in (".key", ".forgotten"):
+                continue
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+                person = content["person"]
+                if path.suffix == ".forgotten":
+                    self._forgotten[person] = content["forgotten"]
+                else:
+                    key = base64.b64decode(content["key"], validate=True)
+                    AESGCM(key)
+                    self._keys[person] = key
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise VaultError(
+                    f"{path.name!r} in the vault {self.folder.name!r} is damaged ({error!s:.60}). "
+                    f"Take it from a backup of the keys, or remove it: what it sealed is then lost."
+                ) from None
+        for person in [*self._forgotten]:  # a crash may have come between note and destruction
+            self.forget(person)
+
+
+class _Opening(Upcasters):
+    """The steps of a store, and before them the opening of what is sealed."""
+
+    def __init__(self, inner: Upcasters, vault: KeyVault) -> None:
+        super().__init__(newer=inner.newer)
+        # The same registry: its owner may register steps later.
+        self._steps, self._downs, self._limits = inner._steps, inner._downs, inner._limits
+        self._vault = vault
+
+    def __bool__(self) -> bool:
+        return bool(self._vault.personal) or super().__bool__()
+
+    def around(self, other: Upcasters) -> Upcasters:
+        return self._vault.steps(other)
+
+    def touches(self, event_type: str, version: int) -> bool:
+        return event_type in self._vault.personal or super().touches(event_type, version)
+
+    def shapes(self, event_type: str, version: int, text: str, place: Place) -> list[Shape]:
+        if event_type in self._vault.personal:
+            number, aggregate_id, _ = place
+            opened = self._vault.open(load_json(text), aggregate_id, number)
+            text = dump_json(opened, "opened data")
+        return super().shapes(event_type, version, text, place)
+
+
+def forget(store: EventStore, person: str, *, reason: str = "") -> Event:
+    """Forget a person: note it in the log as `PersonForgotten`, then destroy the key.
+
+    The event says how many events had what sealed, and nothing of what it was. It is the last of
+    the stream "person-<id>". A second call changes nothing and returns the first event. Snapshots
+    and read models are not touched: see `esnb.privacy.find_copies.find_copies`.
+    """
+    vault = store.vault
+    if not isinstance(vault, KeyVault):
+        raise VaultError("This store has no vault, so nothing in it is sealed: EventStore(vault=)")
+    stream = f"person-{person}"
+    noted = [e for e in store.events(stream) if e.event_type == PERSON_FORGOTTEN]
+    if not noted:
+        if person not in vault.persons():
+            raise VaultError(
+                f"The vault has no key for {person!r}, so nothing of theirs is sealed. It has keys "
+                f"for: {', '.join(vault.persons()[:5]) or 'nobody'}."
+            )
+        counts: dict[str, int] = {}
+        events = 0
+        for (text,) in store.sql(
+            "select event_data::varchar from events where contains(event_data::varchar, ?)",
+            [json.dumps(person)[1:-1]],
+        ).fetchall():  # fmt: skip
+            theirs = [n for n, v in load_json(text).items()
+                      if _is_sealed(v) and v["sealed"] == person]  # fmt: skip
+            events += bool(theirs)
+            for name in theirs:
+                counts[name] = counts.get(name, 0) + 1
+        said = new_event(
+            PERSON_FORGOTTEN, person=person, reason=reason, events=events,
+            fields=dict(sorted(counts.items())),
+        )  # fmt: skip
+        done = store.append(stream, [said], expected_version=0, aggregate_type="PERSON")
+        noted = list(done.events)
+    # After the event: if this process dies here, opening the store finishes the work.
+    vault.forget(person, noted[0].occurred_at)
+    return noted[0]
+
+
+def _checked(personal: Personal) -> dict[str, dict[str, list[str]]]:
+    checked: dict[str, dict[str, list[str]]] = {}
+    try:
+        for kind, owners in personal.items():
+            checked[kind] = {}
+            for owner, names in owners.items():
+                if isinstance(names, str) or not all(isinstance(n, str) for n in (owner, *names)):
+                    raise TypeError
+                checked[kind][owner] = list(names)
+            every = [name for names in checked[kind].values() for name in names]
+            if len(set(every)) < len(every) or set(every) & owners.keys():
+                raise InvalidEventError(
+                    f"personal[{kind!r}]: each field belongs to one person, and the field that "
+                    f"names a person is not sealed itself. Found {owners!r:.80}."
+                )
+    except (AttributeError, TypeError):
+        raise InvalidEventError(
+            "personal says which fields are whose, for each event type: "
+            "{'CustomerRegistered': {'customer': ['name', 'email']}}. "
+            f"Found {personal!r:.80}."
+        ) from None
+    return checked
+
+
+def _is_sealed(value: object) -> bool:
+    return (
+        isinstance(value, dict) and value.keys() == _SHAPE
+        and all(isinstance(part, str) for part in value.values())
+    )  # fmt: skip
+
+
+def _bound(aggregate_id: str | None, sequence_number: int | None, name: str) -> bytes:
+    return f"{aggregate_id}\0{sequence_number}\0{name}".encode()
+
+
+def _text(data: Json) -> str:
+    return json.dumps(data, sort_keys=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file, whole and on the disk when this returns."""
+    part = path.with_name(path.name + ".part")
+    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    _flush_folder(path.parent)
+
+
+def _destroy(path: Path) -> bool:
+    """Overwrite a file where it lies, then remove it; False when there is none."""
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return False
+    with path.open("r+b", buffering=0) as file:
+        file.write(bytes(size))
+        os.fsync(file.fileno())
+    path.unlink()
+    _flush_folder(path.parent)
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    with suppress(OSError):  # not every system can
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

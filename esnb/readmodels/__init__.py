@@ -1,0 +1,1 @@
+"""The read side: projections, the projector that keeps them up to date, and how far they lag."""

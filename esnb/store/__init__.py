@@ -1,0 +1,1 @@
+"""The event store: one file, its lock, what is appended, and how it is read back."""

@@ -1,0 +1,55 @@
+"""Reads the tables of answers beside this file, and says at the end of a test run what there is.
+
+A table is a module `ch03.py` with
+
+    NOTEBOOK = "03_conflicts"
+    RIGHT = {"03-2": [source, source]}        # written differently from the solution, and right too
+    WRONG = {"03-2": {"blind-retry": source}}  # mistake -> an answer cell that makes it
+
+A second answer with the same mistake is called "blind-retry 2", and so on.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from types import ModuleType
+
+from esnb.course.exercises import exercises
+
+
+@functools.cache
+def tables() -> dict[str, ModuleType]:
+    """The tables by the name of their notebook."""
+    package = importlib.import_module("tests.course.exercises.answers")
+    modules = [
+        importlib.import_module(f"tests.course.exercises.answers.{found.name}")
+        for found in pkgutil.iter_modules(package.__path__)
+        if found.name != "tables"
+    ]
+    return {module.NOTEBOOK: module for module in modules}
+
+
+def right(exercise: str) -> list[str]:
+    """Sources of answers that are right too."""
+    return [s for module in tables().values() for s in module.RIGHT.get(exercise, [])]
+
+
+def wrong(exercise: str) -> dict[str, str]:
+    """Sources of wrong answers, by mistake."""
+    return {k: s for m in tables().values() for k, s in m.WRONG.get(exercise, {}).items()}
+
+
+def report_lines() -> list[str]:
+    """The whole bank, a line an exercise."""
+    bank = exercises()
+    lines = [f"{'id':<9}{'form':<14}{'right':>5}{'wrong':>7}{'hints':>7}  title"]
+    lines += [
+        f"{e.id:<9}{e.form:<14}{len(right(e.id)) + 1:>5}{len(wrong(e.id)):>7}{len(e.hints):>7}"
+        f"  {e.title}"
+        for e in bank.values()
+    ]
+    counts = [sum(len(f(id)) for id in bank) for f in (right, wrong)]
+    return [*lines, f"{len(bank)} exercises, {counts[0] + len(bank)} right and {counts[1]} wrong "
+                    f"answers tried"]  # fmt: skip

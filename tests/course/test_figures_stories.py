@@ -1,0 +1,86 @@
+"""The two story pictures: the lanes of two writers, and a state machine."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib import colors
+
+from esnb.course import figures
+from esnb.course.figures import VERMILION, mark
+from esnb.shop.order import ALLOWED
+
+mpl.use("agg")
+
+CONFLICT = [("A", "read"), ("B", "read"), ("A", "decide"), ("B", "decide"), ("A", "append")]
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def texts(ax) -> list[str]:
+    return [t.get_text() for t in ax.texts if t.get_text()]
+
+
+def crosses(ax) -> int:
+    return sum(
+        line.get_marker() == "x" and colors.to_hex(line.get_color()) == VERMILION
+        for line in ax.lines
+    )
+
+
+def test_lanes_show_what_the_refused_writer_expected_and_found():
+    ax = figures.lanes([*CONFLICT, ("B", "conflict")], {"A": "ada", "B": "ben"})
+    assert crosses(ax) == 1
+    shown = texts(ax)
+    assert shown.count("expects 1") == 2
+    assert "found 2" in shown
+    assert {"ada", "ben", "stream"} <= set(shown)
+
+
+def test_lanes_of_a_write_without_a_version_have_no_refusal():
+    ax = figures.lanes([*CONFLICT[:4], ("A", "write"), ("B", "write")])
+    assert crosses(ax) == 0
+    shown = texts(ax)
+    assert shown.count("any version") == 2
+    assert "3" in shown  # the log has grown by two
+
+
+def test_lanes_after_a_write_know_the_new_version():
+    steps = [("B", "read"), ("B", "decide"), ("B", "append"), ("A", "read"), ("A", "refuse")]
+    shown = texts(figures.lanes(steps))
+    assert "knows 1" in shown
+    assert "knows 2" in shown
+
+
+def machine():
+    places = {"": (0.7, 0), "PENDING": (3, 0), "PAID": (6.2, 0), "CANCELLED": (4.6, -1.4)}
+    moves = [
+        ("", "OrderPlaced", "PENDING"),
+        ("PENDING", "PaymentReceived", "PAID"),
+        ("PENDING", "ItemAdded", "PENDING"),
+        ("PENDING", "ItemRemoved", "PENDING"),
+        ("PAID", "OrderCancelled", "CANCELLED"),
+        ("CANCELLED", "RefundIssued", "CANCELLED"),
+    ]
+    return figures.machine(places, moves, begin=""), moves
+
+
+def test_machine_names_every_state_and_marks_every_move():
+    ax, moves = machine()
+    shown = texts(ax)
+    assert {"PENDING", "PAID", "CANCELLED"} <= set(shown)
+    assert sorted(t for t in shown if len(t) == 2) == sorted(
+        mark(kind).code for _, kind, _ in moves
+    )
+    assert {kind for _, kind, _ in moves} <= set(ALLOWED)
+    assert crosses(ax) == 0
+
+
+def test_both_are_the_same_bytes_each_time():
+    assert figures.png(machine()[0]) == figures.png(machine()[0])
+    assert figures.png(figures.lanes(CONFLICT)) == figures.png(figures.lanes(CONFLICT))
