@@ -79,6 +79,7 @@ MARKS: dict[str, Mark] = {
     "AccountOpened": Mark("AO", CIRCLE, BLUE),
     "CreditAdded": Mark("CA", UP, YELLOW),
     "CreditSpent": Mark("CS", DOWN, ORANGE),
+    "CreditReversed": Mark("CR", HEXAGON, ORANGE),
     "FlightScheduled": Mark("FS", CIRCLE, GREEN),
     "FlightDeparted": Mark("FD", UP, SKY),
     "FlightArrived": Mark("FA", DOWN, BLUE),

@@ -18,6 +18,9 @@ customer is an `Account` (ACCOUNT, ids such as account-ada). All money is in who
     CreditAdded      amount, reason                              support
     CreditSpent      amount, order (its id)                      the customer
 
+One more is not in the simulated log: with `CreditReversed` (amount, reason), support takes back
+credit that was added by mistake.
+
 `price` is of one piece. `method` is card, wallet, transfer or credit. The metadata of every event
 has `actor` and `reason`: with occurred_at they say who did what, when, and why.
 

@@ -1,10 +1,11 @@
 """A customer's store credit: like a bank account, its balance is the sum of its entries.
 
-event          before          the balance
--------------  --------------  -----------------------------------
-AccountOpened  not opened yet  starts at 0
-CreditAdded    opened          goes up by amount
-CreditSpent    opened          goes down by amount, not below zero
+event           before          the balance
+--------------  --------------  -----------------------------------
+AccountOpened   not opened yet  starts at 0
+CreditAdded     opened          goes up by amount
+CreditSpent     opened          goes down by amount, not below zero
+CreditReversed  opened          goes down by amount, not below zero
 """
 
 from __future__ import annotations
@@ -59,23 +60,37 @@ class Account(Aggregate):
             metadata=audit(actor or self.customer or "nobody", reason),
         )
 
+    def reverse(self, amount: int, reason: str, *, actor: str = "support") -> None:
+        """Take back store credit, in cents, that was added by mistake."""
+        self.record(
+            "CreditReversed",
+            amount=whole(amount, "amount"),
+            reason=reason,
+            metadata=audit(actor, reason),
+        )
+
     def refuses(self, event: Event) -> str | None:
         """Say why this event cannot follow now; None means that it can."""
         match event.type:
             case "AccountOpened":
                 return f"The account of {self.customer} is open already." if self.customer else None
-            case "CreditAdded" | "CreditSpent" if self.customer is None:
+            case "CreditAdded" | "CreditSpent" | "CreditReversed" if self.customer is None:
                 return f"{event.type} needs an account that is open: open it first."
             case "CreditSpent" if event.data["amount"] > self.balance:
                 return (
                     f"The balance is {money(self.balance)}, so {money(event.data['amount'])} "
                     "cannot be spent: store credit may not go below zero."
                 )
-            case "CreditAdded" | "CreditSpent":
+            case "CreditReversed" if event.data["amount"] > self.balance:
+                return (
+                    f"The balance is {money(self.balance)}, so {money(event.data['amount'])} "
+                    "cannot be taken back: the rest is spent already."
+                )
+            case "CreditAdded" | "CreditSpent" | "CreditReversed":
                 return None
         return (
             f"{event.type} is not an event of an account. "
-            "Known: AccountOpened, CreditAdded, CreditSpent."
+            "Known: AccountOpened, CreditAdded, CreditSpent, CreditReversed."
         )
 
     def apply(self, event: Event) -> None:
@@ -85,5 +100,5 @@ class Account(Aggregate):
                 self.customer = event.data["customer"]
             case "CreditAdded":
                 self.balance += event.data["amount"]
-            case "CreditSpent":
+            case "CreditSpent" | "CreditReversed":
                 self.balance -= event.data["amount"]

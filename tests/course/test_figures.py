@@ -19,7 +19,7 @@ from esnb.shop.order import ALLOWED
 mpl.use("agg")
 
 ORDER = list(ALLOWED)
-ACCOUNT = ["AccountOpened", "CreditAdded", "CreditSpent"]
+ACCOUNT = ["AccountOpened", "CreditAdded", "CreditSpent", "CreditReversed"]
 
 
 def everything():

@@ -313,7 +313,8 @@ def test_no_commands_lead_to_an_impossible_order(
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["open", "credit", "spend"]), st.integers(-5, 300)), max_size=25
+        st.tuples(st.sampled_from(["open", "credit", "spend", "reverse"]), st.integers(-5, 300)),
+        max_size=25,
     )
 )
 def test_the_balance_is_the_sum_of_the_entries(commands: list[tuple[str, int]]) -> None:
@@ -324,6 +325,8 @@ def test_the_balance_is_the_sum_of_the_entries(commands: list[tuple[str, int]]) 
                 account.open("ada")
             elif name == "credit":
                 account.credit(amount, "gift")
+            elif name == "reverse":
+                account.reverse(amount, "a mistake")
             else:
                 account.spend(amount, "order-1")
         except RejectedError:
@@ -332,7 +335,8 @@ def test_the_balance_is_the_sum_of_the_entries(commands: list[tuple[str, int]]) 
         entries = Counter[str]()
         for event in account.pending:
             entries[event.type] += event.data.get("amount", 0)
-        assert account.balance == entries["CreditAdded"] - entries["CreditSpent"] >= 0
+        out = entries["CreditSpent"] + entries["CreditReversed"]
+        assert account.balance == entries["CreditAdded"] - out >= 0
     assert [e.type for e in account.pending].count("AccountOpened") <= 1
 
 
@@ -355,6 +359,10 @@ def opened() -> Account:
         (opened, lambda a: a.spend(1, ""), "order must be a text"),
         (opened, lambda a: a.credit(-1, "gift"), "amount must be a whole number above zero"),
         (opened, lambda a: a.credit(1, ""), "reason must be a text"),
+        (Account, lambda a: a.reverse(1, "typo"), "CreditReversed needs an account that is open"),
+        (opened, lambda a: a.reverse(501, "typo"), "so 5.01 cannot be taken back"),
+        (opened, lambda a: a.reverse(0, "typo"), "amount must be a whole number above zero"),
+        (opened, lambda a: a.reverse(1, ""), "reason must be a text"),
     ],
 )
 def test_an_account_refuses(

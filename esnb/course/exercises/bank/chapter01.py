@@ -244,8 +244,8 @@ def take_back(events, wrong):
     hints=(
         "What does a bank do about a wrong entry?",
         "Every old event stays in its place. One new event at the end has the opposite effect: "
-        "credit is spent, and what was spent is credited.",
-        'def take_back(events, wrong):\n    kinds = {"CreditAdded": "CreditSpent", ...}',
+        "added credit is reversed, and what was spent is credited.",
+        'def take_back(events, wrong):\n    kinds = {"CreditAdded": "CreditReversed", ...}',
     ),
     right="The balance is right again, and the mistake and its correction can both be read. That "
     "is what append-only means.",
@@ -313,7 +313,7 @@ def _what_is_wrong(
 
 
 def _effect(event: Event) -> int:
-    sign = {"CreditAdded": 1, "CreditSpent": -1}.get(event.event_type, 0)
+    sign = {"CreditAdded": 1, "CreditSpent": -1, "CreditReversed": -1}.get(event.event_type, 0)
     return sign * int(event.event_data.get("amount", 0))
 
 

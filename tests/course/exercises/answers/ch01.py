@@ -40,7 +40,7 @@ tuesday = lambda facts: facts + [["OrderShipped", dict(carrier="post")]]
 def take_back(events, wrong):
     result = list(events)
     if wrong.type == "CreditAdded":
-        result.append(new_event("CreditSpent", amount=wrong.data["amount"], order="correction"))
+        result.append(new_event("CreditReversed", amount=wrong.data["amount"], reason="typo"))
     elif wrong.type == "CreditSpent":
         result.append(new_event("CreditAdded", amount=wrong.data["amount"], reason="correction"))
     return result
@@ -48,7 +48,6 @@ def take_back(events, wrong):
         """
 def take_back(events, wrong):
     if wrong.type == "CreditAdded":
-        back = new_event("CreditReversed", amount=0)
         half = wrong.data["amount"] // 2
         return tuple(events) + (new_event("CreditSpent", amount=half),
                                 new_event("CreditSpent", amount=wrong.data["amount"] - half))
