@@ -424,9 +424,7 @@ def exercises(arguments: list[str]) -> int:
     if arguments:
         give_up("python run.py exercises takes no arguments: it writes all notebooks.")
     set_up(LAB_ENV, [LOCK])
-    return call(
-        LAB_ENV, ["-m", "esnb.course.exercises.engine.build_notebooks", str(ROOT / "notebooks")]
-    )
+    return call(LAB_ENV, ["-m", "tools.build_notebooks", str(ROOT / "notebooks")])
 
 
 def names(path: Path, text: str) -> bool:
@@ -468,7 +466,7 @@ def tidy(path: Path) -> None:
 def handout(arguments: list[str]) -> int:
     """Make the printable sheets of chapters: HTML, and PDF where there is a Chromium."""
     set_up(LAB_ENV, [LOCK])
-    return call(LAB_ENV, ["-m", "esnb.course.classroom.handout", *arguments])
+    return call(LAB_ENV, ["-m", "tools.handout", *arguments])
 
 
 def teach(arguments: list[str]) -> int:

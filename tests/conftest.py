@@ -29,7 +29,7 @@ LONGEST = (
     "browser/test_store_travel", "browser/test_checklist", "notebooks/test_strict_notebooks",
     "test_upcasters", "course/classroom/test_classroom", "store/test_concurrency", "test_run",
     "transports/test_kafka", "store/test_store_model", "course/exercises/test_bank",
-    "browser/test_lab", "browser/test_classroom", "course/classroom/test_handout",
+    "browser/test_lab", "browser/test_classroom", "tools/test_handout",
     "test_repository",
 )  # fmt: skip
 HERE = Path(__file__).parent

@@ -26,7 +26,7 @@ LOCKS = ("requirements.lock", "benchmarks/requirements.lock")
 TOP_LEVEL = {
     ".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
     "README.md", "benchmarks", "data", "environment.yml", "esnb", "notebooks", "pyproject.toml",
-    "requirements.lock", "run.py", "tests",
+    "requirements.lock", "run.py", "tests", "tools",
 }  # fmt: skip
 
 # The rooms of esnb, from the ground up: a room imports from rooms above it in this list, never from

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from esnb import EventStore, LessonClock
 from tests.lab import ROOT
-from tests.record import CAPTION, HEIGHT, IMAGES, LONG, SHORT, WIDTH, Travel, story, tell
+from tools.record import CAPTION, HEIGHT, IMAGES, LONG, SHORT, WIDTH, Travel, story, tell
 
 
 @pytest.mark.browser

@@ -24,7 +24,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .log import ClassroomError
+from esnb.course.classroom import ClassroomError
 
 SIDES = 2
 _SIZES = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5)  # points, until it fits on two sides

@@ -1,6 +1,6 @@
 """Record the README's pictures, from the real widgets in the system's Chromium.
 
-    python -m tests.record
+    python -m tools.record
 
 It writes into notebooks/images: time_travel.webp (a short recording), time_travel.png, race.png and
 lag.png. The recording is deterministic: a screenshot a step, drawn with a fixed clock and no real
@@ -83,6 +83,7 @@ class Travel(View):
         )
 
     def caption(self, text: str, key: str = "") -> None:
+        """Say above the widget what is being done, and with which key."""
         self.page.evaluate(
             """([text, key]) => {
                 const line = document.getElementById('caption')
@@ -195,6 +196,7 @@ class LagView(View):
 
 
 def main() -> int:
+    """Record the story and the stills; 1 where there is no browser."""
     path = find_chromium()
     if path is None:
         print("There is no Chromium or Chrome on this machine: nothing is recorded.")

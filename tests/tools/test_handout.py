@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from esnb.course.classroom import ClassroomError, handout
-from esnb.course.classroom.handout import find_browser, main, page_of, print_pdf, sheet_of
+from esnb.course.classroom import ClassroomError
+from tools import handout
+from tools.handout import find_browser, main, page_of, print_pdf, sheet_of
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 
 
