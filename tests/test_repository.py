@@ -35,7 +35,8 @@ ROOMS = (
     "errors", "clock", "data_files", "events", "upcasters",
     "store", "model", "readmodels", "privacy", "transports", "interchange", "capture", "outgrow",
     "shop", "datasets",
-    "course.figures", "course.widgets", "course.exercises.engine", "course.exercises.bank",
+    "course.figures", "course.widgets", "course.guesses", "course.predict",
+    "course.exercises.engine", "course.exercises.bank",
     "course.exercises", "course.classroom",
 )  # fmt: skip
 

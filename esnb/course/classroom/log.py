@@ -17,7 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from esnb.clock import Clock, SystemClock
+from esnb.course import guesses
 from esnb.course.exercises import Attempt, listeners
+from esnb.course.guesses import Guessed
 from esnb.errors import EsnbError, StoreLockedError
 from esnb.events import Event, new_event
 from esnb.interchange import write_jsonl
@@ -31,6 +33,7 @@ PATIENCE = 1.0  # seconds that a write waits for another notebook's write
 _KEPT = """\
   for each check   the exercise, how it went, which known mistake it was, the time
   for each hint    the exercise, which step of the hints, the time
+  for each guess   the prediction, how it went, which known mistake it was, the time
   never            your code, your answers, your name, your machine
 """
 
@@ -95,6 +98,15 @@ class _Session:
             if attempt.outcome == "right":
                 solved = {"exercise": attempt.exercise}
                 self.waiting.append(new_event("ExerciseSolved", solved, occurred_at=at))
+        self.write()
+
+    def hear_guess(self, guessed: Guessed) -> None:
+        """The listener of predictions: the first guess that met its fact becomes an event."""
+        outcome = "right" if guessed.right else "not quite"
+        data = {"prediction": guessed.prediction, "outcome": outcome}
+        data |= {"mistake": guessed.mistake[:60]} if guessed.mistake else {}
+        at = None if self.repeats else guessed.at
+        self.waiting.append(new_event("PredictionMade", data, occurred_at=at))
         self.write()
 
     def write(self) -> None:
@@ -180,6 +192,7 @@ def join(
     _stop()
     _session = session
     listeners.append(session.hear)
+    guesses.listeners.append(session.hear_guess)
     atexit.register(session.at_the_end)
     session.write()
     if _session is None:
@@ -294,6 +307,7 @@ def _stop() -> None:
     if _session is not None:
         with suppress(ValueError):
             listeners.remove(_session.hear)
+            guesses.listeners.remove(_session.hear_guess)
         atexit.unregister(_session.at_the_end)
     _session = None
 

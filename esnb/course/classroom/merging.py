@@ -19,13 +19,15 @@ from esnb.store.event_store import EventStore
 from .log import AGGREGATE, ClassroomError
 
 OUTCOMES = ("not yet", "not quite", "right")
-_TEXT = {"course": 60, "nickname": 60, "exercise": 40, "outcome": 20, "mistake": 60}
+_TEXT = {"course": 60, "nickname": 60, "mistake": 60}
+_TEXT |= {"exercise": 40, "prediction": 40, "outcome": 20}
 # The data of each event type: what it needs, and what it may have.
 _SHAPES: dict[str, tuple[set[str], set[str]]] = {
     "LearnerJoined": ({"course"}, {"nickname"}),
     "ExerciseAttempted": ({"exercise", "outcome"}, {"mistake"}),
     "ExerciseSolved": ({"exercise"}, set()),
     "HintTaken": ({"exercise", "step"}, set()),
+    "PredictionMade": ({"prediction", "outcome"}, {"mistake"}),
 }
 _PSEUDONYM = re.compile(r"learner-[0-9a-f]{10}")
 _LARGEST = 50_000_000  # bytes: a year of learning takes less than one of them

@@ -22,10 +22,11 @@ import pytest
 from matplotlib import colors
 
 from esnb import EventStore, LessonClock, Projector, new_event, shop
-from esnb.course import classroom, exercises, figures
+from esnb.course import classroom, exercises, figures, guesses
 from esnb.course.classroom import ClassroomError, Dashboard, Progress, merge, simulated_class
 from esnb.course.classroom import log as log_module
 from esnb.course.exercises import Attempt, listeners
+from esnb.course.predict import predict
 from esnb.interchange import read_jsonl, write_jsonl
 from tests.support import ROOT
 
@@ -102,6 +103,28 @@ def test_a_real_check_and_a_real_hint_arrive() -> None:
     exercises.hint(name)
     kinds = [(kind, data["exercise"]) for kind, data in story()[1:]]
     assert kinds == [("ExerciseAttempted", name), ("HintTaken", name)]
+
+
+def test_a_guess_that_met_its_fact_is_an_event_and_can_be_merged() -> None:
+    guesses.forget()
+    classroom.join("course 101")
+    notes = {1890: "The poster alone."}
+    for n, guess in enumerate((2690, 1890, "a secret of mine")):
+        predict(f"01-{n}", "What is the total?", unit="cents").say(guess).reveal(2690, notes)
+    assert story()[1:] == [
+        ("PredictionMade", {"prediction": "01-0", "outcome": "right"}),
+        ("PredictionMade", {"prediction": "01-1", "outcome": "not quite", "mistake": "1890"}),
+        ("PredictionMade", {"prediction": "01-2", "outcome": "not quite"}),
+    ]
+    handed = classroom.hand_in()
+    merged = merge(handed.path.parent)
+    assert list(merged.problems["reason"]) == []
+    assert merged.store.position == 4
+    merged.store.close()
+    classroom.leave()
+    predict("01-4", "What is the total?").say(1).reveal(2)
+    assert len(story("my-learning")) == 4
+    guesses.forget()
 
 
 def test_it_keeps_nothing_else_than_it_says(tmp_path: Path) -> None:
@@ -252,6 +275,7 @@ import sys
 from datetime import UTC, datetime
 from esnb.course import classroom
 from esnb.course.exercises import Attempt, listeners
+from esnb.course.predict import predict
 from tests.support import ROOT
 print(classroom.join("course 101"), flush=True)
 for n in range(8):
