@@ -315,21 +315,36 @@ def test_a_wrong_import_would_be_noticed() -> None:
 HEAVY = (
     "matplotlib", "tantivy", "cryptography", "ipywidgets", "anywidget", "nbgrader", "IPython",
     "confluent_kafka", "psycopg", "pyspark", "sqlglot", "networkx", "nbformat", "polars",
-    "pyarrow", "esnb.course", "esnb.shop", "esnb.privacy", "esnb.interchange", "esnb.outgrow",
+    "pyarrow", "tqdm", "asyncio", "ssl", "multiprocessing", "concurrent.futures.process",
+    "esnb.course", "esnb.shop", "esnb.privacy", "esnb.interchange", "esnb.outgrow",
+    "esnb.capture", "esnb.transports", "esnb.datasets", "esnb.readmodels.search",
+    "esnb.readmodels.parallel_rebuild",
 )  # fmt: skip
 
 
-def test_import_esnb_loads_the_core_and_nothing_else() -> None:
+def loaded_by(statement: str) -> list[str]:
+    """What a statement loads in a fresh Python that has pandas and duckdb already."""
     code = (
-        "import sys, pandas, duckdb; before = set(sys.modules); import esnb; "
+        f"import sys, pandas, duckdb; before = set(sys.modules); {statement}; "
         "print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    loaded = done.stdout.split()
+    return done.stdout.split()
+
+
+def test_import_esnb_loads_the_core_and_nothing_else() -> None:
+    loaded = loaded_by("import esnb")
     assert "esnb.store.event_store" in loaded
     assert [m for m in loaded if m.startswith(HEAVY)] == []
+
+
+def test_the_shop_loads_its_search_engine_only_for_those_who_search() -> None:
+    loaded = loaded_by("from esnb import shop")
+    assert "esnb.shop.order" in loaded
+    assert [m for m in loaded if m.startswith(HEAVY) and not m.startswith("esnb.shop")] == []
+    assert "tantivy" in loaded_by("from esnb.shop import OrderSearch")
 
 
 def test_public_names_exist_and_say_what_they_are() -> None:

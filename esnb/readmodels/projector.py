@@ -26,12 +26,10 @@ from esnb.errors import (
     StoreCorruptError,
 )
 from esnb.events import Event
-from esnb.readmodels import parallel_rebuild
 from esnb.readmodels.batch import Batch, Inbox, execute
 from esnb.readmodels.follower import Follower, id_at
 from esnb.readmodels.projection import Projection
 from esnb.readmodels.read_database import OvertakenError, ReadDatabase, transaction
-from esnb.readmodels.rebuild_worker import HandlerFailedError
 from esnb.store.reader import Reader
 from esnb.store.readonly_sql import Result, select_only
 
@@ -193,7 +191,11 @@ class Projector(Follower):
         They get about four buckets of events each, in temporary files. `progress` shows a bar of
         their work; None shows it from 10,000 events on.
         """
-        parallel_rebuild.check(self.projection, workers)
+        if workers != 1 or isinstance(workers, bool):
+            # Here, since process pools and their queues would slow down every `import esnb`.
+            from esnb.readmodels import parallel_rebuild
+
+            parallel_rebuild.check(self.projection, workers)
         with self._rebuilding:
             if self._db.damaged:
                 self._start_over("its file is damaged", self._effects)
@@ -265,6 +267,9 @@ class Projector(Follower):
         self, build: int, left_out: frozenset[int], workers: int, progress: bool | None
     ) -> tuple[int, int]:
         """What `_fill` does, by worker processes."""
+        from esnb.readmodels import parallel_rebuild
+        from esnb.readmodels.rebuild_worker import HandlerFailedError
+
         shared = self.store, self.projection, self._db, build, left_out, workers, progress
         try:
             return parallel_rebuild.fill(*shared)

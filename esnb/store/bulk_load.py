@@ -16,7 +16,6 @@ import duckdb
 import numpy as np
 import orjson
 import pandas as pd
-from tqdm.auto import tqdm
 
 from esnb.clock import Clock, utc
 from esnb.errors import (
@@ -277,6 +276,8 @@ def _insert(
     log: Log, cursor: duckdb.DuckDBPyConnection, table: _Table, versions: Any,
     now: datetime, show: bool,
 ) -> Proof:  # fmt: skip
+    from tqdm.auto import tqdm  # here, since it loads asyncio, and few loads need it
+
     count = len(table.order)
     bar = tqdm(total=count, unit=" events", disable=not show, leave=False)
     position, proof = log.position, log.proof

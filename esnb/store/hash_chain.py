@@ -28,7 +28,6 @@ from hashlib import sha256
 from typing import Any
 
 import duckdb
-from tqdm.auto import tqdm
 
 from esnb.errors import InvalidEventError
 
@@ -186,6 +185,8 @@ class _Check:
         self.odd: dict[int, bytes] = {}
 
     def run(self, progress: bool | None) -> Verified:
+        from tqdm.auto import tqdm  # here, since it loads asyncio, and few programs verify
+
         total, last = self._rows("select count(*), coalesce(max(position), 0) from events")[0]
         show = total >= _QUIET_BELOW if progress is None else progress
         with tqdm(total=total, unit=" events", disable=not show, leave=False) as bar:

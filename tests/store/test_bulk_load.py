@@ -448,6 +448,8 @@ def test_the_frame_is_left_as_it_was(store):
 
 
 def test_an_interrupted_load_leaves_nothing(tmp_path, monkeypatch):
+    from tqdm.auto import tqdm
+
     from esnb.store import bulk_load
 
     with EventStore(tmp_path / "s.duckdb") as store:
@@ -458,7 +460,7 @@ def test_an_interrupted_load_leaves_nothing(tmp_path, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(bulk_load, "_CHUNK", 2)
-            patch.setattr(bulk_load.tqdm, "update", interrupted)
+            patch.setattr(tqdm, "update", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 store.append_frame(table(6), **HOW)
         assert (store.position, store.version("a0")) == (2, 0)
