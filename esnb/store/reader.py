@@ -21,7 +21,7 @@ from esnb.errors import InvalidEventError, QueryError, ReadOnlyError
 from esnb.events import Event
 from esnb.store.connection import Log
 from esnb.store.event_rows import COLUMNS, EventRows, event_from_row, made_of, naive_utc, text_row
-from esnb.store.readonly_sql import Result, check_query, quoted, select_only
+from esnb.store.readonly_sql import Result, check_query, names_database, quoted, select_only
 from esnb.upcasters import Upcasters
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
@@ -292,12 +292,12 @@ class Reader:
     def _refuse_detours(self, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         """A table named with its database is the table itself, and not the view of the past."""
         catalog = self._log.catalog.casefold()
-        prefixes = (f"{catalog}.", f"{quoted(catalog)}.")
         check_query(query)
+        prefixes = (f"{catalog}.", f"{quoted(catalog)}.")
         try:
             names = cursor.get_table_names(query, qualified=True)
-        except duckdb.Error:  # a text of which the engine cannot say; be strict
-            names = set(prefixes) if any(p in query.casefold() for p in prefixes) else set()
+        except duckdb.Error:  # the engine cannot say it of a PIVOT: be strict
+            names = set(prefixes[:1]) if names_database(query, catalog) else set()
         for name in names:
             if name.casefold().startswith(prefixes):
                 raise QueryError(
