@@ -17,9 +17,10 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,7 @@ def fill(
     columns = _columns(db, projection, build)
     count, last = store.next_batch(0, 2**62)
     buckets = workers * BUCKETS
-    made = tempfile.TemporaryDirectory(prefix="esnb-rebuild-", ignore_cleanup_errors=True)
-    with db.translated(), made as name:
+    with db.translated(), _workshop(db) as name:
         folder = Path(name)
         sizes = _export(store, projection, folder, last, buckets, left_out)
         # The big ones first: a big one at the end would leave the others idle.
@@ -103,6 +103,19 @@ def fill(
             _run_all(tasks, min(workers, len(tasks)), bar.update)
         _put_together(db.cursor(build), folder, order, columns, projection)
     return last, count
+
+
+@contextmanager
+def _workshop(db: ReadDatabase) -> Iterator[str]:
+    """A new folder that only this user can read, where the read database may reach files."""
+    db.workshop.mkdir(mode=0o700, exist_ok=True)
+    try:
+        made = tempfile.TemporaryDirectory(dir=db.workshop, ignore_cleanup_errors=True)
+        with made as name:
+            yield name
+    finally:
+        with suppress(OSError):  # another rebuild on the same database may be at work in it
+            db.workshop.rmdir()
 
 
 # -- the parent ----------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from esnb.errors import InvalidEventError
 from esnb.store.event_rows import COLUMNS
+from esnb.store.readonly_sql import check_declaration
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _LOG = COLUMNS.split(", ")
@@ -90,6 +91,7 @@ class Projection:
             raise InvalidEventError(
                 f"{cls.__name__} declares no tables. Write tables = {{'name': 'columns'}}."
             )
+        cls._check_sql()
         handlers, reactions = cls.methods("_handles"), cls.methods("_reacts")
         if bool(cls.statements()) == bool(handlers) and (handlers or not reactions):
             found = "both" if handlers else "neither"
@@ -97,6 +99,16 @@ class Projection:
                 f"{cls.__name__} has {found} of sql and methods marked with handles(). "
                 f"Declare the read model one way."
             )
+
+    @classmethod
+    def _check_sql(cls) -> None:
+        for name, columns in cls.tables.items():
+            where = f"{cls.__name__}.tables[{name!r}]"
+            check_declaration(f"create table {name} ({columns})", where, one=True)
+        for name, query in cls.gathers.items():
+            check_declaration(query, f"{cls.__name__}.gathers[{name!r}]", one=True)
+        for text in cls.statements():
+            check_declaration(text, f"{cls.__name__}.sql")
 
     @classmethod
     def statements(cls) -> list[str]:

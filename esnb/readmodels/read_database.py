@@ -8,6 +8,8 @@ whoever moves it, does so in the transaction that writes the tables.
 from __future__ import annotations
 
 import re
+import secrets
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,7 +23,7 @@ from esnb.events import Event
 from esnb.readmodels.batch import TYPES, execute, inbox_row
 from esnb.readmodels.projection import Projection
 from esnb.store.event_rows import event_from_row
-from esnb.store.readonly_sql import asked_to_stop
+from esnb.store.readonly_sql import asked_to_stop, shut
 
 _INBOX = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
 _PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"
@@ -48,9 +50,7 @@ _MOVE = (
 _WAITING = "select * replace (event_id::uuid as event_id) from esnb.inbox "
 
 # Without these the engine reads a whole table to find the rows of more than 50 keys in it.
-_SETTINGS = """
-set global dynamic_or_filter_threshold = 2048;
-"""
+_SETTINGS = "set global dynamic_or_filter_threshold = 2048"
 
 # The engine's words for a file that cannot be opened although nothing in it is damaged.
 _NOT_DAMAGED = (
@@ -79,13 +79,26 @@ class ReadDatabase:
     """The database of one projection, in memory or in a file.
 
     A damaged file is put aside, and a new one is begun; `notice` says so. Reactions of a new one
-    begin after `head`: a new projection must not mail the past.
+    begin after `head`: a new projection must not mail the past. `settings` are statements that set
+    up the engine before it is shut: from then on it reaches no file but the read database, and
+    those in `workshop`, a folder that does not exist yet.
     """
 
-    def __init__(self, projection: type[Projection], path: Path | None, log: Path | None) -> None:
+    def __init__(
+        self,
+        projection: type[Projection],
+        path: Path | None,
+        log: Path | None,
+        *,
+        workshop: Path | None = None,
+        settings: Sequence[str] = (),
+    ) -> None:
         self.projection = projection
         self.path = path
         self.log = log
+        folder = Path(tempfile.gettempdir()).resolve() / f"esnb-rebuild-{secrets.token_hex(8)}"
+        self.workshop = folder if workshop is None else workshop
+        self._settings = settings
         self.notice = ""
         self.damaged = False
 
@@ -127,8 +140,7 @@ class ReadDatabase:
         return connection
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection, head: int) -> None:
-        for statement in connection.extract_statements(_SETTINGS):
-            connection.execute(statement)
+        self._shut(connection)
         names = {
             f"{row[0]}.{row[1]}"
             for row in connection.execute(
@@ -159,6 +171,17 @@ class ReadDatabase:
                 [self.projection.__name__, self.projection.version, head],
             )
             self._create_in(connection, 1)
+
+    def _shut(self, connection: duckdb.DuckDBPyConnection) -> None:
+        locked, folders = connection.execute(
+            "select current_setting('lock_configuration'), current_setting('allowed_directories')"
+        ).fetchall()[0]
+        if locked:  # another projector of this process has the file open: it shut the engine
+            self.workshop = next(Path(f) for f in folders if "esnb-rebuild-" in f)
+            return
+        for setting in (_SETTINGS, *self._settings):
+            connection.execute(setting)
+        shut(connection, str(self.workshop))
 
     def start_over(self, reason: str, head: int, known: bool = False) -> None:
         """Put the file aside, and begin a new one whose side effects start after `head`.

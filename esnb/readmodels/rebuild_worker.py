@@ -63,18 +63,18 @@ def work(task: Task) -> HandlerFailedError | None:
 
     Returns the first event that fails; later ones of the bucket are not tried.
     """
-    db = ReadDatabase(task.projection, None, None)
+    # One thread: the other cores have workers of their own.
+    settings = ("set threads = 1", "set enable_progress_bar = false")
+    folder = Path(task.folder)
+    db = ReadDatabase(task.projection, None, None, workshop=folder, settings=settings)
     db.open(0)
     try:
         cursor = db.cursor(1)
-        cursor.execute("set threads = 1")  # the other cores have workers of their own
-        cursor.execute("set enable_progress_bar = false")
         failure = _handle_all(task, db, cursor)
-        if failure is None and not Path(task.folder, "stop").exists():
+        if failure is None and not (folder / "stop").exists():
             _check_rows(task, cursor)
-            cursor.execute(
-                f"attach '{sql_text(result_file(Path(task.folder), task.bucket))}' as esnb_result"
-            )
+            file = sql_text(result_file(folder, task.bucket))
+            cursor.execute(f"attach '{file}' as esnb_result")
             for table in task.projection.tables:
                 cursor.execute(f"create table esnb_result.main.{table} as from {table}")
             cursor.execute("detach esnb_result")

@@ -20,8 +20,6 @@ import pandas as pd
 
 from esnb.errors import AppendOnlyError, QueryError, ReadOnlyError, StoreClosedError
 
-_Kind = duckdb.StatementType
-
 # Every table function of the engine stands in one of these two sets, and a test compares them with
 # the engine. Allowed are those that compute, or describe the database. The others read files, run
 # text as SQL, take addresses in memory, or change the engine; the last four write and are scalar.
@@ -63,13 +61,8 @@ _FIRST = """
 """
 _FIRST_WORDS = frozenset(_FIRST.split())
 # What follows the words that change a table, inside a WITH.
-_CHANGES = {
-    "insert": ("into", "or"),
-    "delete": ("from",),
-    "merge": ("into",),
-}
-_DECLARED = (_Kind.SELECT, _Kind.INSERT, _Kind.UPDATE, _Kind.DELETE, _Kind.MERGE_INTO,
-             _Kind.CREATE, _Kind.DROP, _Kind.ALTER, _Kind.MULTI)  # fmt: skip
+_CHANGES = {"insert": ("into", "or"), "delete": ("from",), "merge": ("into",)}
+_DECLARED = "SELECT, INSERT, UPDATE, DELETE, MERGE_INTO, CREATE, DROP, ALTER, MULTI"
 _CREATED = ("table", "view", "index", "macro", "function")
 _BEFORE_KIND = ("or", "replace", "temp", "temporary", "unique")
 _INSTEAD = {
@@ -223,23 +216,32 @@ def check_query(query: object) -> None:
     statements = duckdb.extract_statements(query)
     if len(statements) != 1:
         raise QueryError(f"sql() runs one query at a time, found {len(statements)} statements.")
-    _check_question(query, statements[0].type)
+    _check_question(query, _kind(statements[0]))
 
 
-def _check_question(query: str, kind: duckdb.StatementType) -> None:
+def _kind(statement: duckdb.Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # a kind that the engine has and its Python half does not know
+        return "ANOTHER STATEMENT"
+
+
+def _check_question(query: str, kind: str) -> None:
     words = tokens(query)
     start = next((n for n, word in enumerate(words) if word.text not in ("(", ";")), 0)
     first = words[start]
-    if kind == _Kind.EXPLAIN or (kind == _Kind.MULTI and first.text == "explain"):
+    if kind == "EXPLAIN" or (kind == "MULTI" and first.text == "explain"):
         # EXPLAIN ANALYZE runs what it explains: that is judged on its own.
         check_query(query[_after_explain(words, start) :])
         return
-    if kind not in (_Kind.SELECT, _Kind.MULTI) or first.text not in _FIRST_WORDS:
-        _refuse(kind.name if kind != _Kind.MULTI else first.text.upper())
+    if kind not in ("SELECT", "MULTI") or first.text not in _FIRST_WORDS:
+        _refuse(kind if kind != "MULTI" else first.text.upper())
     for before, word, after in zip(words, words[1:], words[2:], strict=False):
         change = _CHANGES.get(word.text) if before.text in ("(", "with") else None
         if change and not word.quoted and after.text in change:
-            _refuse(word.text.upper())
+            raise QueryError(
+                f"sql() only reads, inside WITH and parentheses too; found {word.text.upper()}."
+            )
     _check_functions(words, "sql()")
 
 
@@ -300,27 +302,28 @@ def names_database(query: str, name: str) -> bool:
     return False
 
 
-def check_declaration(statements: str, where: str) -> None:
+def check_declaration(text: object, where: str, *, one: bool = False) -> None:
     """Refuse what a read model's declaration must not do: it changes its own tables, no more.
 
-    `where` names the place in the error, a `QueryError`. A text with a syntax error passes: the
-    engine says what is wrong with it when it is run.
+    `where` names the place in the error, a `QueryError`; `one`: a single statement is expected. A
+    text with a syntax error passes, since the engine says what is wrong with it when it is run.
     """
     try:
-        found = duckdb.extract_statements(statements)
-    except duckdb.ParserException:
+        statements = duckdb.extract_statements(text) if isinstance(text, str) else []
+    except (duckdb.ParserException, UnicodeError):
         return
-    for statement in found:
+    if not isinstance(text, str) or (one and len(statements) != 1):
+        raise QueryError(f"{where} is one statement of SQL, found {text!r:.80}.")
+    for statement in statements:
         words = tokens(statement.query)
-        made = [word.text for word in words[1:6] if word.text not in _BEFORE_KIND]
-        if statement.type not in _DECLARED or (
-            statement.type in (_Kind.CREATE, _Kind.DROP, _Kind.ALTER)
-            and (not made or made[0] not in _CREATED)
-        ):
-            kind = " ".join([statement.type.name, *made[:1]]).upper()
+        made = [word.text for word in words[1:6] if word.text not in _BEFORE_KIND][:1]
+        kind = _kind(statement)
+        changes_schema = kind in ("CREATE", "DROP", "ALTER")
+        if kind not in _DECLARED.split(", ") or (changes_schema and not set(made) & set(_CREATED)):
+            found = [kind, *(made if changes_schema else [])]
             raise QueryError(
                 f"{where}: a read model changes its own tables, with INSERT, UPDATE, DELETE, MERGE "
-                f"and tables or views of its own; found {kind}."
+                f"and tables or views of its own; found {' '.join(found).upper()}."
             )
         _check_functions(words, where)
 

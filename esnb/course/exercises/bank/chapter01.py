@@ -12,6 +12,7 @@ from esnb import Event
 from esnb.course.exercises.engine.histories import account_history
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import StillStub, Trial, attempt, fresh, same, shrink
+from esnb.store.readonly_sql import shut
 
 chapter = Chapter("01_facts_not_rows")
 
@@ -54,6 +55,7 @@ def _another_day(answer: Any, trial: Trial) -> None:
     trial.kind(answer, (list, tuple), "a list of SQL statements")
     database = duckdb.connect()
     database.execute("create table orders (id text, customer text, status text, total int)")
+    shut(database)
     for statement in answer:
         trial.kind(statement, str, "a list of SQL statements, each a text")
         came = attempt(partial(database.execute, statement))

@@ -21,6 +21,7 @@ from esnb.events import Event
 from esnb.interchange import write_jsonl
 from esnb.privacy import KeyVault, forget
 from esnb.shop import first_orders
+from esnb.store.readonly_sql import shut
 
 chapter = Chapter("11b_forgetting_and_proof")
 
@@ -78,6 +79,7 @@ def _nothing_found(answer: Any, trial: Trial) -> None:
         path = Path(folder) / "shop.duckdb"
         path.write_bytes(content)
         with duckdb.connect(str(path)) as raw:
+            shut(raw)
             query = "select * from events order by position"
             before = raw.sql(query).fetchall()
             came = attempt(lambda: [raw.execute(statement) for statement in answer])

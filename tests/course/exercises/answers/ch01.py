@@ -70,6 +70,7 @@ story = ["insert into orders values ('order-1042', 'ada', 'PENDING', 1900)",
          "insert into orders values ('order-1042', 'ada', 'PAID', 2690)"]
 """,
         "does-not-run": 'story = ["insert into order values (1)"]',
+        "does-not-run 2": f'story = ["create table found as from read_text({__file__!r})"]',
         "wrong-kind": "story = monday[0]",
     },
     "01-2": {

@@ -85,6 +85,7 @@ WRONG = {
         "in-the-middle 2": "statements = ['update events set position = 10 - position']",
         "nothing-changed": "statements = ['delete from events where position > 8']",
         "not-taken": "statements = ['cut the log at 6']",
+        "not-taken 2": f'statements = ["create table found as from read_text({__file__!r})"]',
         "wrong-kind": "statements = 6",
     },
     "11b-5": {
