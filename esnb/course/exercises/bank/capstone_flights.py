@@ -96,7 +96,7 @@ def _overlap() -> tuple[Leg, Leg]:
     form="Your data",
     title="In two places at once",
     chapter="06_time_travel",
-    section="Where was every aircraft at 3 pm?",
+    section="How was the whole shop at that time?",
     stub="""
 impossible = {
     "aircraft": ...,  # its tail number
