@@ -23,7 +23,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -507,3 +507,45 @@ def _hollow(ax: Axes, x: float, y: float, to_y: float) -> None:
             zorder=3,
         )
     )
+
+
+def story(
+    events: Iterable[Event | str],
+    states: Mapping[int, Mapping[str, Any] | str],
+    label: str | None = None,
+    cursor: float | None = None,
+) -> Axes:
+    """A stream, and below it the state after event n in a grey box, for each n of `states`."""
+    types = list(events)
+    lines = max((len(_lines(state).splitlines()) for state in states.values()), default=0)
+    middle = -1.62 - 0.16 * lines
+    ax = canvas(len(types) + 1.4, top=0.8, bottom=middle - 0.35 - 0.16 * lines)
+    stream(ax, types, label=label, cursor=cursor)
+    for number, state in states.items():
+        arrow(ax, (number + 0.5, -0.72), (number + 0.5, -1.3))
+        state_box(ax, number + 0.5, middle, state)
+    return ax
+
+
+def compared(
+    rows: Mapping[str, Sequence[Event]],
+    below: Callable[[Event], object],
+    state: Callable[[Sequence[Event]], Mapping[str, Any] | str],
+) -> Axes:
+    """The same events in several orders, a line each: `below` names an event, `state` the end."""
+    longest = max(map(len, rows.values()))
+    ax = canvas(longest + 2.2, top=0.9, bottom=-0.8 - 1.6 * (len(rows) - 1))
+    for n, (label, events) in enumerate(rows.items()):
+        stream(ax, events, -1.6 * n, label, numbers=[below(event) for event in events])
+        state_box(ax, longest + 1.8, -1.6 * n, state(events))
+    return ax
+
+
+def whole_log(log: pd.DataFrame) -> Axes:
+    """A line for each stream of a log, its events at their position, numbered in their stream."""
+    streams = log.groupby("aggregate_id", sort=False)
+    ax = canvas(log["position"].max(), top=0.6, bottom=-0.6 - 1.15 * (len(streams) - 1))
+    for n, (name, rows) in enumerate(streams):
+        numbers, places = list(rows["sequence_number"]), list(rows["position"])
+        stream(ax, rows["event_type"], -1.15 * n, str(name), numbers=numbers, at=places)
+    return ax
