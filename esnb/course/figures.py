@@ -516,14 +516,17 @@ def story(
     cursor: float | None = None,
 ) -> Axes:
     """A stream, and below it the state after event n in a grey box, for each n of `states`."""
-    types = list(events)
+    types, step = list(events), 1.4  # room for a box below each second event
     lines = max((len(_lines(state).splitlines()) for state in states.values()), default=0)
     middle = -1.62 - 0.16 * lines
-    ax = canvas(len(types) + 1.4, top=0.8, bottom=middle - 0.35 - 0.16 * lines)
-    stream(ax, types, label=label, cursor=cursor)
+    ax = canvas(step * (len(types) + 1), top=0.8, bottom=middle - 0.35 - 0.16 * lines)
+    places = [step * n for n in range(1, len(types) + 1)]
+    at = None if cursor is None else step * (cursor + 0.5)
+    stream(ax, types, label=label, cursor=at, at=places)
     for number, state in states.items():
-        arrow(ax, (number + 0.5, -0.72), (number + 0.5, -1.3))
-        state_box(ax, number + 0.5, middle, state)
+        x = step * (number + 0.5)
+        arrow(ax, (x, -0.72), (x, -1.3))
+        state_box(ax, x, middle, state)
     return ax
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from matplotlib import colors
 
+from esnb import new_event
 from esnb.course import figures
 from esnb.course.figures import VERMILION, mark
 from esnb.shop.order import ALLOWED
@@ -84,3 +86,28 @@ def test_machine_names_every_state_and_marks_every_move():
 def test_both_are_the_same_bytes_each_time():
     assert figures.png(machine()[0]) == figures.png(machine()[0])
     assert figures.png(figures.lanes(CONFLICT)) == figures.png(figures.lanes(CONFLICT))
+
+
+def test_a_story_has_a_box_for_each_state_it_was_given():
+    ax = figures.story(["OrderPlaced", "PaymentReceived"], {1: {"paid": 0}, 2: "PAID"}, "order-1")
+    assert {"paid  0", "PAID", "order-1", "OP", "PR"} <= set(texts(ax))
+
+
+def test_the_same_events_in_two_orders_end_in_their_own_states():
+    placed, paid = new_event("OrderPlaced", n=1), new_event("PaymentReceived", n=2)
+    rows = {"one way": [placed, paid], "the other": [paid, placed]}
+    ax = figures.compared(rows, lambda event: event.data["n"], lambda events: events[-1].type)
+    shown = texts(ax)
+    assert {"one way", "the other", "PaymentReceived", "OrderPlaced"} <= set(shown)
+    assert shown.count("1") == shown.count("2") == 2
+
+
+def test_a_whole_log_has_a_line_for_each_stream():
+    log = pd.DataFrame({
+        "position": [1, 2, 3], "aggregate_id": ["a", "b", "a"], "sequence_number": [1, 1, 2],
+        "event_type": ["OrderPlaced", "OrderPlaced", "PaymentReceived"],
+    })  # fmt: skip
+    shown = texts(figures.whole_log(log))
+    assert {"a", "b"} <= set(shown)
+    assert shown.count("1") == 2
+    assert shown.count("2") == 1

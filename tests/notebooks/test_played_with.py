@@ -1,6 +1,6 @@
 """Chapters can be played with: every cell runs again, and every section runs alone.
 
-`play.py` does it, a process for each chapter. What cannot hold stands in `CHAPTERS` with its reason,
+`play.py` does it, a process for each chapter. What cannot hold is in `CHAPTERS` with its reason,
 and leaves the table when it holds after all.
 """
 
