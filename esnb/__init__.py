@@ -34,9 +34,10 @@ from esnb.errors import (
     UpcastError,
 )
 from esnb.events import Event, new_event
-from esnb.model.aggregate import Aggregate, replay, state_of
+from esnb.model.aggregate import Aggregate, replay
 from esnb.model.commands import Command, Decider, handle
-from esnb.model.history import History, diff_states
+from esnb.model.history import History
+from esnb.model.state import diff_states, state_of
 from esnb.model.testing import given
 from esnb.readmodels.monitoring import LagAlert
 from esnb.readmodels.projection import Projection, handles, reacts_to

@@ -176,7 +176,14 @@ class BadRowsError(EsnbError, ValueError):
 
 
 class UpcastError(EsnbError):
-    """An upcaster failed, or two of them claim the same event type and version."""
+    """An upcaster failed, or two of them claim the same event type and version.
+
+    `reason` is the part of the message that is the same for all events that fail in this way.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        self.reason = reason or message
+        super().__init__(message)
 
 
 class ProjectionError(EsnbError):

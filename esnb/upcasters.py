@@ -9,6 +9,10 @@ position, the sequence number, the times and the metadata of the stored event, a
 together. The first part keeps the event id, and a further one has an id derived from it, the same
 at each reading, so that a reader who remembers ids counts each part once.
 
+A step is a pure function of the data: it reads no clock, file or random number. So what a type and
+version is read as depends on the steps alone, and `signature` puts it into a few digits, by which a
+snapshot knows whether it was made with the same steps (see `code_fingerprint` for the limits).
+
 Several stored events never become one. A reader may stop between them (a version, a position, a
 snapshot), and whatever it saw there would be wrong either before or after. What belongs together is
 brought together where state is made: in `apply`, or in a projection.
@@ -16,36 +20,29 @@ brought together where state is made: in `apply`, or in a projection.
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
-from uuid import UUID, uuid5
 
 import pandas as pd
 
-from esnb.errors import InvalidEventError, UpcastError
-from esnb.events import Event, Json, dump_json, load_json
+from esnb.errors import UpcastError
+from esnb.events import Event, dump_json, load_json
+from esnb.upcast_steps import (
+    Place,
+    Shape,
+    Splitter,
+    Step,
+    Upcaster,
+    check_version,
+    part_id,
+    shape_of_part,
+    step_failed,
+    where,
+)
 
-Upcaster = Callable[[Json], Json]
-#: What a splitter returns: (type, data), or (type, data, version).
-Part = tuple[str, Json] | tuple[str, Json, int]
-Splitter = Callable[[Json], Iterable[Part]]
 Newer = Literal["pass", "refuse"]
-
-#: Type, version and data (JSON text) of an event in today's shape.
-Shape = tuple[str, int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One registered step: what it does to `event_type` in `version` (None: in every version)."""
-
-    event_type: str
-    version: int | None
-    kind: str
-    function: Callable[[Json], Any] | None = None
-    to: str = ""
-    because: str = ""
 
 
 class Upcasters:
@@ -54,6 +51,9 @@ class Upcasters:
     `newer` says what happens to an event whose version is above what the code knows: "pass" hands
     it over as it is, which suits a tolerant `apply`; "refuse" raises `UpcastError`. A type is known
     up to the version its steps lead to, and a type without steps is known in version 1.
+
+    Steps are a chain. An event at a version from which no step leads on, while a later version has
+    one, is an `UpcastError` when it is read; `leave` says that it is meant to stay as it is.
     """
 
     def __init__(self, *, newer: Newer = "pass") -> None:
@@ -115,13 +115,18 @@ class Upcasters:
         They stay in the log, and keep their positions and sequence numbers there.
         """
         if version is not None:
-            _check_version(event_type, version)
+            check_version(event_type, version)
         self._add(Step(event_type, version, "drop", None, "", because))
+
+    def leave(self, event_type: str, version: int, *, because: str = "") -> None:
+        """Read events of this version as they are, although later versions have steps."""
+        check_version(event_type, version)
+        self._add(Step(event_type, version, "leave", None, "", because))
 
     def _adder(
         self, kind: str, event_type: str, version: int, because: str
     ) -> Callable[[Any], Any]:
-        _check_version(event_type, version)
+        check_version(event_type, version)
 
         def add(function: Any) -> Any:
             if not callable(function):
@@ -141,7 +146,7 @@ class Upcasters:
             which = "in every version" if step.version is None else f"version {step.version}"
             raise UpcastError(
                 f"{step.event_type} {which} has an upcaster already "
-                f"({_name(steps[key])}). One step, one function. To change it, make new "
+                f"({steps[key].name}). One step, one function. To change it, make new "
                 f"Upcasters() and register their steps again, from the first."
             )
         steps[key] = step
@@ -153,7 +158,7 @@ class Upcasters:
         registered with `down`.
         """
         for event_type, version in versions.items():
-            _check_version(event_type, version)
+            check_version(event_type, version)
         twin = Upcasters(newer=self.newer)
         twin._steps, twin._downs = self._steps, self._downs
         twin._limits = {**self._limits, **versions}
@@ -169,7 +174,11 @@ class Upcasters:
         """The newest version of a type that these steps know; 1 for a type without steps."""
         if event_type in self._limits:
             return self._limits[event_type]
-        known = [v + 1 for kind, v in self._steps if kind == event_type and v is not None]
+        known = [
+            v + (step.kind != "leave")
+            for (kind, v), step in self._steps.items()
+            if kind == event_type and v is not None
+        ]
         return max([1, *known, *(v for kind, v in self._downs if kind == event_type)])
 
     def keeps_number(self) -> bool:
@@ -178,16 +187,59 @@ class Upcasters:
 
     def touches(self, event_type: str, version: int) -> bool:
         """Whether an event of this type and version is read in another shape, or refused."""
-        return self._next(event_type, version) is not None or self._refused(event_type, version)
+        return (
+            self._next(event_type, version) is not None
+            or self._refused(event_type, version)
+            or self._gap(event_type, version) is not None
+        )
+
+    def left(self, event_type: str, version: int) -> bool:
+        """Whether events of this type and version are meant to stay as they are."""
+        step = self._steps.get((event_type, version))
+        return step is not None and step.kind == "leave"
 
     def sources(self) -> set[str]:
         """The stored types that some step changes."""
         return {event_type for event_type, _ in (*self._steps, *self._downs)}
 
+    def signature(self, kinds: Iterable[tuple[str, int]]) -> dict[str, str]:
+        """What these types and versions are read as, for comparison: `{"OrderPlaced 1": "5f0c.."}`.
+
+        An empty text says: as they are stored.
+        """
+        return {f"{kind} {version}": self.path(kind, version) for kind, version in kinds}
+
+    def changed_since(self, signature: Mapping[str, str]) -> str:
+        """The first type and version that is not read as an earlier `signature` has it, or ""."""
+        for name, path in signature.items():
+            kind, _, version = name.rpartition(" ")
+            if self.path(kind, int(version)) != path:
+                return name
+        return ""
+
+    def path(self, event_type: str, version: int) -> str:
+        """The steps from a type and version on, as a few digits; "" where there are none."""
+        found: dict[tuple[str, int], str] = {}
+        while (step := self._next(event_type, version)) and (event_type, version) not in found:
+            found[event_type, version] = step.signature
+            if step.kind in ("drop", "split"):
+                break
+            event_type, version = step.leads_to(event_type, version)
+        lines = list(found.values())
+        if step is not None and step.kind == "split":  # its parts may go on by any other step
+            every = (*self._steps.values(), *self._downs.values())
+            lines += [each.signature for each in every]
+            lines.append(f"{sorted(self._limits.items())} {self.newer}")
+        elif step is None and self._gap(event_type, version) is not None:
+            lines.append("gap")
+        elif step is None and not lines and self._refused(event_type, version):
+            lines.append("refused")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
+
     def df(self) -> pd.DataFrame:
         """The steps as a table: event_type, version, step, function, because."""
         rows = [
-            (s.event_type, s.version, s.kind, s.to or _name(s), s.because)
+            (s.event_type, s.version, s.kind, s.to or s.name, s.because)
             for s in (*self._steps.values(), *self._downs.values())
         ]
         names = ["event_type", "version", "step", "function", "because"]
@@ -222,9 +274,10 @@ class Upcasters:
         """
         if self._refused(event_type, version):
             raise UpcastError(
-                f"{_where(place)} is {event_type} version {version}, and this code knows it up to "
+                f"{where(place)} is {event_type} version {version}, and this code knows it up to "
                 f"version {self.newest(event_type)}: newer code wrote it. Deploy that code here, "
-                f"register what turns it down, or read with Upcasters(newer='pass')."
+                f"register what turns it down, or read with Upcasters(newer='pass').",
+                f"this code knows {event_type} up to version {self.newest(event_type)}",
             )
         return self._walk(event_type, version, text, place, ())
 
@@ -235,25 +288,34 @@ class Upcasters:
         while step := self._next(event_type, version):
             if (event_type, version) in seen:
                 names = " -> ".join(f"{t} {v}" for t, v in (*seen, (event_type, version)))
-                raise UpcastError(f"These steps go round in a circle: {names}. {_where(place)}.")
+                raise UpcastError(f"These steps go round in a circle: {names}. {where(place)}.")
             seen = (*seen, (event_type, version))
             if step.kind == "drop":
                 return []
             if step.kind == "rename":
-                event_type = step.to
+                event_type, version = step.leads_to(event_type, version)
                 continue
             assert step.function is not None
             try:
                 made = step.function(load_json(text))
                 if step.kind == "split":
-                    parts = [_part(part, event_type, version) for part in made]
+                    parts = [shape_of_part(part, event_type, version) for part in made]
                 else:
                     text = dump_json(made, "upcast data")
             except Exception as error:
-                raise _failed(step, version, text, place, error) from error
+                raise step_failed(step, version, text, place, error) from error
             if step.kind == "split":
                 return [shape for part in parts for shape in self._walk(*part, place, seen)]
-            version += 1 if step.kind == "register" else -1
+            event_type, version = step.leads_to(event_type, version)
+        later = self._gap(event_type, version)
+        if later is not None:
+            raise UpcastError(
+                f"{where(place)} is read as {event_type} version {version}, and there the steps "
+                f"end, while version {later} has one: the chain has a gap. Register the step of "
+                f"version {version} (where nothing changed, one that returns the data as it is), "
+                f"or say that the gap is meant: upcasters.leave({event_type!r}, {version}).",
+                f"no step leads on from {event_type} {version}, while {event_type} {later} has one",
+            )
         return [(event_type, version, text)]
 
     def _next(self, event_type: str, version: int) -> Step | None:
@@ -262,7 +324,22 @@ class Upcasters:
             return self._downs.get((event_type, version))
         if limit is not None and version == limit:
             return None
-        return self._steps.get((event_type, version)) or self._steps.get((event_type, None))
+        step = self._steps.get((event_type, version)) or self._steps.get((event_type, None))
+        return None if step is not None and step.kind == "leave" else step
+
+    def _gap(self, event_type: str, version: int) -> int | None:
+        """The next version with a step, when an event at this one is stuck below it."""
+        if not self._steps or self._next(event_type, version) is not None:
+            return None
+        if self.left(event_type, version):
+            return None
+        later = [
+            step.version
+            for step in self._steps.values()
+            if step.event_type == event_type and step.kind in ("register", "split")
+        ]
+        limit = self._limits.get(event_type, math.inf)
+        return min((v for v in later if v is not None and version < v < limit), default=None)
 
     def _refused(self, event_type: str, version: int) -> bool:
         return (
@@ -270,48 +347,3 @@ class Upcasters:
             and version > self.newest(event_type)
             and self._next(event_type, version) is None
         )
-
-
-#: Where a stored event stands: sequence number, aggregate, position.
-Place = tuple[int | None, str | None, int | None]
-
-
-def part_id(event_id: UUID | None, part: int) -> UUID | None:
-    """The id of the parts of a split event: its own for the first, derived ones after it."""
-    return event_id if part == 1 or event_id is None else uuid5(event_id, f"part {part}")
-
-
-def _part(part: Part, event_type: str, version: int) -> Shape:
-    if not isinstance(part, tuple) or not 2 <= len(part) <= 3 or not isinstance(part[0], str):
-        raise InvalidEventError(
-            f"a split returns a list of (type, data) or (type, data, version), found {part!r:.60}"
-        )
-    own = version + 1 if part[0] == event_type else 1
-    number = part[2] if len(part) == 3 else own
-    _check_version(part[0], number)
-    return part[0], number, dump_json(part[1], "upcast data")
-
-
-def _failed(step: Step, version: int, text: str, place: Place, error: Exception) -> UpcastError:
-    keys = ""
-    if isinstance(error, KeyError):
-        keys = f" This event has {', '.join(load_json(text)) or 'no data'}."
-    return UpcastError(
-        f"The upcaster {_name(step)} of {step.event_type} version {version} failed on "
-        f"{_where(place)}: {type(error).__name__}: {error}.{keys} The log is unchanged. Mend the "
-        f"step so that it takes what was really written; dry_run() lists all events like this one."
-    )
-
-
-def _where(place: Place) -> str:
-    number, aggregate_id, position = place
-    return f"event {number} of {aggregate_id!r} (position {position})"
-
-
-def _check_version(event_type: str, version: object) -> None:
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise UpcastError(f"{event_type}: versions count from 1, found {version!r}.")
-
-
-def _name(step: Step) -> str:
-    return step.kind if step.function is None else getattr(step.function, "__name__", repr(step))

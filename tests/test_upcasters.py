@@ -82,10 +82,139 @@ def test_the_log_stays_as_it_was_written(steps, store):
 
 def test_other_types_and_versions_are_left_alone(steps, store):
     steps.register("Other", 1)(lambda data: {})
-    steps.register("Added", 5)(lambda data: {})
-    put(store, 1, n=1)
+    steps.register("Added", 1)(lambda data: {})
+    put(store, 2, n=1)
     assert store.events("a")[0].data == {"n": 1}
-    assert store.events("a")[0].event_version == 1
+    assert store.events("a")[0].event_version == 2
+
+
+# -- a chain with a gap ----------------------------------------------------------------------------
+
+
+READS = {
+    "events": lambda store: store.events("a"),
+    "read_all": lambda store: list(store.read_all()),
+    "load": lambda store: store.load(Tally, "a"),
+    "history": lambda store: History(store, Tally, "a"),
+    "events_now": lambda store: store.sql("select * from events_now").fetchall(),
+    "as_of": lambda store: store.as_of(1).events("a"),
+}
+
+
+@pytest.mark.parametrize("stored", [1, 2])
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_gap_in_a_chain_is_an_error_on_reading(steps, store, stored, read):
+    steps.register("Added", 1)(lambda data: {"n": 2})
+    steps.register("Added", 3)(lambda data: {"n": 4})
+    put(store, stored, n=stored)
+    with pytest.raises(UpcastError) as failure:
+        read(store)
+    assert str(failure.value) == (
+        "event 1 of 'a' (position 1) is read as Added version 2, and there the steps end, while "
+        "version 3 has one: the chain has a gap. Register the step of version 2 (where nothing "
+        "changed, one that returns the data as it is), or say that the gap is meant: "
+        "upcasters.leave('Added', 2)."
+    )
+    assert failure.value.reason == "no step leads on from Added 2, while Added 3 has one"
+
+
+def test_a_gap_that_is_meant(steps, store):
+    steps.register("Added", 1)(lambda data: {"n": 2})
+    steps.register("Added", 3)(lambda data: {"n": 4})
+    steps.leave("Added", 2, because="the importer of 2024 wrote it so")
+    for version in (1, 2, 3, 4, 5):
+        put(store, version, n=version * 10)
+    assert [(e.event_version, e.data["n"]) for e in store.events("a")] == [
+        (2, 2), (2, 20), (4, 4), (4, 40), (5, 50),
+    ]  # fmt: skip
+    assert steps.newest("Added") == 4
+    assert steps.df()["step"].tolist() == ["register", "register", "leave"]
+    with pytest.raises(UpcastError, match="version 2 has an upcaster already \\(leave\\)"):
+        steps.register("Added", 2)(lambda data: data)
+
+
+def test_what_is_no_gap(steps, store):
+    steps.drop("Added", 3, because="written by mistake")  # a hole, and no link of a chain
+    steps.register("Other", 3)(lambda data: data)
+    steps.register("Renamed", 5)(lambda data: data)
+    steps.rename("Renamed", "Added")
+    put(store, 2, n=2)
+    store.append("a", [new_event("Renamed", n=3)], expected_version=1)
+    assert [e.data["n"] for e in store.events("a")] == [2, 3]
+
+
+def test_a_gap_above_what_a_reader_knows_is_not_its_gap(steps, store):
+    steps.register("Added", 1)(lambda data: {"n": 2})
+    steps.register("Added", 4)(lambda data: {"n": 5})
+    put(store, 1, n=1)
+    assert store.read_with(steps.down_to({"Added": 2})).events("a")[0].data == {"n": 2}
+    with pytest.raises(UpcastError, match="version 4 has one"):
+        store.read_with(steps.down_to({"Added": 5})).events("a")
+
+
+# -- a signature of the steps ----------------------------------------------------------------------
+
+
+def chain(*bodies: str) -> Upcasters:
+    made = Upcasters()
+    for version, body in enumerate(bodies, start=1):
+        made.register("Added", version)(eval(f"lambda data: {body}"))
+    return made
+
+
+def test_a_signature_knows_the_whole_path_of_a_type_and_version():
+    kinds = [("Added", 1), ("Added", 2), ("Other", 1)]
+    known = chain("{'n': 1}", "{'n': 2}").signature(kinds)
+    assert list(known) == ["Added 1", "Added 2", "Other 1"]
+    assert known["Other 1"] == "" != known["Added 1"] != known["Added 2"] != ""
+    assert chain("{'n': 1}", "{'n': 2}").changed_since(known) == ""
+    assert chain("{'n': 1}", "{'n': 3}").changed_since(known) == "Added 1"
+    assert chain("{'n': 0}", "{'n': 2}").changed_since(known) == "Added 1"
+    assert chain("{'n': 1}").changed_since(known) == "Added 1"
+    assert Upcasters().changed_since(known) == "Added 1"
+    more = chain("{'n': 1}", "{'n': 2}")
+    more.register("Elsewhere", 1)(lambda data: data)
+    assert more.changed_since(known) == ""
+    more.drop("Other")
+    assert more.changed_since(known) == "Other 1"
+
+
+def test_a_signature_knows_what_is_dropped_renamed_left_refused_and_limited():
+    def differs(change, kind="Added", version=2):
+        before = chain("{'n': 1}", "{'n': 2}", "{'n': 3}")
+        after = chain("{'n': 1}", "{'n': 2}", "{'n': 3}")
+        return (change(after) or after).changed_since(before.signature([(kind, version)]))
+
+    assert differs(lambda steps: None) == ""
+    assert differs(lambda steps: steps.rename("Other", "Added"), "Other", 1) == "Other 1"
+    assert differs(lambda steps: steps.drop("Other", 1), "Other", 1) == "Other 1"
+    assert differs(lambda steps: steps.drop("Other", 1), "Other", 2) == ""
+    assert differs(lambda steps: steps.down_to({"Added": 3})) == "Added 2"
+    assert differs(lambda steps: steps.down_to({"Added": 4})) == ""
+    assert differs(lambda steps: chain("{'n': 1}", "{'n': 2}")) == "Added 2"
+    assert differs(lambda steps: Upcasters(newer="refuse"), "Added", 5) == "Added 5"
+    assert differs(lambda steps: steps.register("Other", 2)(len) and None, "Other", 1) == "Other 1"
+    meant = Upcasters()
+    meant.register("Other", 2)(len)
+    meant.leave("Other", 1)
+    assert meant.changed_since(chain("{}").signature([("Other", 1)])) == ""
+
+
+def test_a_split_depends_on_every_step_since_its_parts_may_be_anything():
+    def splitting(*others):
+        steps = chain(*others)
+        steps.split("Whole", 1)(lambda data: [("Added", data)])
+        return steps.signature([("Whole", 1)])
+
+    assert splitting("{'n': 1}") == splitting("{'n': 1}")
+    assert splitting("{'n': 1}") != splitting("{'n': 2}") != splitting()
+
+
+def test_steps_in_a_circle_have_a_signature():
+    steps = Upcasters()
+    steps.rename("A", "B")
+    steps.rename("B", "A")
+    assert steps.path("A", 1) != steps.path("B", 1) != ""
 
 
 def test_an_upcaster_cannot_change_the_stored_event_by_accident(steps, store):
@@ -264,8 +393,8 @@ def test_an_error_says_what_the_event_has_instead(steps, store):
         store.load(Tally, "a")
     assert str(caught.value) == (
         "The upcaster in_cents of Added version 1 failed on event 1 of 'a' (position 1): "
-        "KeyError: 'euro'. This event has euros, note. The log is unchanged. Mend the step so that "
-        "it takes what was really written; dry_run() lists all events like this one."
+        "KeyError: 'euro'. This event has euros, note. The log is unchanged. Correct the step so "
+        "that it takes what was really written; dry_run() lists all events like this one."
     )
 
 

@@ -23,11 +23,10 @@ from esnb.errors import (
     StoreFullError,
 )
 from esnb.events import Event, load_json, new_event
+from esnb.model.state import attributes_of, state_of
 from esnb.store.conditions import Conditions
 from esnb.store.event_store import Appended, EventStore
 from esnb.store.reader import Reader, SnapshotRow
-
-_BOOK = "_book"
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,38 +367,6 @@ def apply_to(state: Foldable, event: Event) -> None:
             f", {event.event_type} {event.event_data!r:.120}: {cause}. "
             f"The event is a fact and stays; mend apply, or the upcaster of this event type."
         ) from error
-
-
-def state_of(state: object) -> dict[str, Any]:
-    """The state of any foldable object: a deep copy of its attributes, by name.
-
-    Data that a class keeps for all its instances (a list written in the class body) counts too,
-    because an `apply` that changes it changes every instance.
-    """
-    own = vars(Aggregate if isinstance(state, Aggregate) else object)
-    shared: dict[str, Any] = {}
-    for kind in reversed(type(state).__mro__):
-        for name, value in vars(kind).items():
-            if isinstance(value, list | dict | set) and name not in own and not _is_constant(name):
-                shared[name] = value
-    return copy.deepcopy({**shared, **attributes_of(state)})
-
-
-def _is_constant(name: str) -> bool:
-    return name.startswith("__") or name.upper() == name
-
-
-def attributes_of(state: object) -> dict[str, Any]:
-    """The attributes of any object by name, not copied, without what the package keeps in it."""
-    values = {
-        name: getattr(state, name)
-        for kind in type(state).__mro__
-        for name in getattr(kind, "__slots__", ())
-        if hasattr(state, name) and not name.startswith("__")
-    }
-    values.update(getattr(state, "__dict__", {}))
-    values.pop(_BOOK, None)
-    return values
 
 
 def _empty(kind: type[F]) -> F:

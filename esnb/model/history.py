@@ -7,10 +7,9 @@ most 63 applications away. It folds a second time to find an `apply` that cannot
 from __future__ import annotations
 
 import copy
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import accumulate
@@ -27,94 +26,19 @@ from esnb.model.aggregate import (
     Aggregate,
     Foldable,
     apply_to,
-    attributes_of,
     fold,
     replay,
-    state_of,
 )
+from esnb.model.state import Diff, attributes_of, diff_states, state_of, under
 from esnb.store.reader import Reader
 
 _KEEP_EVERY = 64
 _SHOWN = 6
 _COMPARE_WHOLE = 256
-_PLAIN = re.compile(r"[\w-]+")
 _SCALARS = (str, bytes, int, float, date, Decimal, UUID, type(None))
 
 F = TypeVar("F", bound=Foldable)
 Policy = Literal["skip", "stop", "force"]
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """What separates two states, by path (`items[0].sku`): `added` and `removed` hold values,
-    `changed` holds pairs (before, after)."""
-
-    added: dict[str, Any] = field(default_factory=dict)
-    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    removed: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def paths(self) -> list[str]:
-        """All paths that differ, sorted."""
-        return sorted({*self.added, *self.changed, *self.removed})
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
-    def __str__(self) -> str:
-        lines = {p: f"+ {p}  {v!r}" for p, v in self.added.items()}
-        lines |= {p: f"~ {p}  {a!r} -> {b!r}" for p, (a, b) in self.changed.items()}
-        lines |= {p: f"- {p}  {v!r}" for p, v in self.removed.items()}
-        # A list or dict that got or lost its items is told by the lines of its items.
-        values = {**self.added, **self.removed}
-        empty = {p for p, v in values.items() if isinstance(v, dict | list | tuple)}
-        emptied = {p for p in empty if any(_under(other, p) for other in lines if other != p)}
-        return "\n".join(lines[p] for p in sorted(set(lines) - emptied)) or "no difference"
-
-    __repr__ = __str__
-
-
-def diff_states(before: dict[str, Any], after: dict[str, Any]) -> Diff:
-    """Compare two states leaf by leaf. An empty list or dict is a leaf; 1 and True differ."""
-    a, b = dict(_leaves(before, "")), dict(_leaves(after, ""))
-    return Diff(
-        added={p: b[p] for p in b if p not in a},
-        changed={p: (a[p], b[p]) for p in a if p in b and _differ(a[p], b[p])},
-        removed={p: a[p] for p in a if p not in b},
-    )
-
-
-def _differ(a: Any, b: Any) -> bool:
-    if type(a) is not type(b):
-        return True
-    if hasattr(a, "tobytes"):  # an array of numpy compares item by item
-        return bool(a.shape != b.shape or a.dtype != b.dtype or a.tobytes() != b.tobytes())
-    if hasattr(a, "equals"):  # a table of pandas
-        return not a.equals(b)
-    if a is not b and getattr(type(a), "__eq__", None) is object.__eq__:
-        # A class without an == of its own: two copies are equal when their attributes are.
-        return bool(diff_states(attributes_of(a), attributes_of(b)))
-    return bool(a != b and not (a != a and b != b))
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _leaves(item, _step(path, key))
-    elif isinstance(value, list | tuple) and value:
-        for index, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{index}]")
-    elif path:
-        yield path, value
-
-
-def _step(path: str, key: Any) -> str:
-    name = key if isinstance(key, str) and _PLAIN.fullmatch(key) else f"[{key!r}]"
-    return f"{path}{'' if name.startswith('[') or not path else '.'}{name}"
-
-
-def _under(path: str, field_path: str) -> bool:
-    return path == field_path or (path.startswith(field_path) and path[len(field_path)] in ".[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +214,7 @@ class History(Generic[F]):
                 event = self._label(number)
                 step = diff_states(previous, state)
                 for found in step.paths:
-                    if _under(found, path):
+                    if under(found, path):
                         old, new = step.changed.get(
                             found, (step.removed.get(found), step.added.get(found))
                         )

@@ -18,7 +18,7 @@ from esnb.errors import InvalidCommandError, RejectedError
 from esnb.events import Event, dump_json
 from esnb.model.aggregate import Aggregate, replay
 from esnb.model.commands import Command, Decider
-from esnb.model.history import diff_states
+from esnb.model.state import diff_states
 
 Subject = type[Aggregate] | Decider[Any]
 

@@ -41,7 +41,8 @@ from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event, Json, dump_json, load_json, new_event
 from esnb.store.event_store import EventStore
 from esnb.store.reader import Reader
-from esnb.upcasters import Place, Shape, Upcasters
+from esnb.upcast_steps import Place, Shape
+from esnb.upcasters import Upcasters
 
 #: What is read in place of a value whose key was destroyed.
 FORGOTTEN: Final = "(forgotten)"

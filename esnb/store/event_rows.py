@@ -15,7 +15,8 @@ import duckdb
 import pandas as pd
 
 from esnb.events import Event, dump_json, load_json
-from esnb.upcasters import Upcasters, part_id
+from esnb.upcast_steps import part_id
+from esnb.upcasters import Upcasters
 
 
 class EventRow(NamedTuple):

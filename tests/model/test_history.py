@@ -35,7 +35,7 @@ from esnb import (
     new_event,
     state_of,
 )
-from esnb.model.history import Diff
+from esnb.model.state import Diff
 from tests.support import OBJECTS, Tally, exactly, expected_tally, facts, public
 
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -15,8 +15,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from esnb.model.aggregate import apply_to, attributes_of, replay, state_of
+from esnb.model.aggregate import apply_to, replay
 from esnb.model.history import History
+from esnb.model.state import attributes_of, state_of
 
 EVERY = 64
 MOST_PAIRS = 300_000  # pairs of path and value in all full states together

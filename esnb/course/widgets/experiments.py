@@ -8,8 +8,9 @@ from typing import Any
 
 from esnb.course.widgets.deltas import in_order, is_shell, leaves, trails
 from esnb.errors import ReplayError
-from esnb.model.aggregate import apply_to, replay, state_of
+from esnb.model.aggregate import apply_to, replay
 from esnb.model.history import History, Policy, WhatIf, _refusal
+from esnb.model.state import state_of
 
 SINGLE_MUTES_UP_TO = 60
 ORDER_UP_TO, ORDER_NODES = 10, 1_000

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from esnb.course import figures
 from esnb.events import Event
-from esnb.model.history import Diff, diff_states
+from esnb.model.state import Diff, diff_states
 
 INK = "var(--jp-ui-font-color1, currentColor)"
 SOFT = "var(--jp-ui-font-color2, currentColor)"

@@ -27,8 +27,9 @@ from esnb.course.widgets import deltas
 from esnb.course.widgets import payload as page_payload
 from esnb.errors import AggregateNotFoundError, InvalidEventError
 from esnb.events import Event
-from esnb.model.aggregate import Aggregate, Foldable, apply_to, attributes_of, replay, state_of
-from esnb.model.history import History, Policy, WhatIf, _under, diff_states
+from esnb.model.aggregate import Aggregate, Foldable, apply_to, replay
+from esnb.model.history import History, Policy, WhatIf
+from esnb.model.state import attributes_of, diff_states, state_of, under
 from esnb.store.event_rows import COLUMNS, event_from_row
 from esnb.store.reader import Reader
 
@@ -387,7 +388,7 @@ def _deep(values: Collection[Any]) -> bool:
 
 
 def _changed(window: Mapping[str, Any], field: str) -> list[int]:
-    wanted = {k for k, path in enumerate(window["paths"]) if _under(path, field)}
+    wanted = {k for k, path in enumerate(window["paths"]) if under(path, field)}
     return [
         window["from"] + number
         for number, row in enumerate(window["changes"], start=1)

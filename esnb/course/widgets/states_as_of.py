@@ -18,7 +18,8 @@ import numpy as np
 from esnb.course.widgets.deltas import written
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
-from esnb.model.aggregate import attributes_of, replay
+from esnb.model.aggregate import replay
+from esnb.model.state import attributes_of
 from esnb.store.event_rows import COLUMNS
 from esnb.store.reader import Reader
 

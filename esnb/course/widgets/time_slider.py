@@ -23,7 +23,8 @@ from esnb.course.widgets.slider import Slider, bar_picture, binned
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
 from esnb.model.aggregate import Aggregate
-from esnb.model.history import Diff, History, diff_states
+from esnb.model.history import History
+from esnb.model.state import Diff, diff_states
 from esnb.store.event_store import EventStore
 from esnb.store.reader import Reader
 

@@ -36,7 +36,8 @@ from esnb.course.widgets.long_history import LongHistory
 from esnb.course.widgets.store_travel import StoreTravel
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
-from esnb.model.history import Diff, History, Policy, WhatIf
+from esnb.model.history import History, Policy, WhatIf
+from esnb.model.state import Diff
 from esnb.store.reader import Reader
 
 Guide = Literal["full", "partial", "off"]

@@ -28,7 +28,7 @@ from esnb.course import figures
 from esnb.course.widgets import deltas, experiments, payload
 from esnb.course.widgets.timetravel import TimeTravel
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError
-from esnb.model.history import diff_states
+from esnb.model.state import diff_states
 from esnb.shop import Order, first_orders
 from tests.support import JSON, KEYS, Snapped, Tally, fill
 

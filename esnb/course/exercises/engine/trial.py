@@ -28,7 +28,7 @@ import pandas as pd
 from esnb.course.exercises.engine.stub_detection import is_gap
 from esnb.course.exercises.engine.time_limit import place_of
 from esnb.events import Event, dump_json
-from esnb.model.history import diff_states
+from esnb.model.state import diff_states
 
 #: Mistakes that any exercise may meet. The tests of the bank count them as well.
 GENERAL = {
