@@ -17,7 +17,8 @@ from typing import Any
 
 from esnb.course.exercises import Exercise, exercises
 from esnb.course.exercises.engine.time_limit import Stopped, run
-from esnb.course.exercises.engine.trial import GENERAL, NotQuite, StillStub, Trial
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.verdicts import GENERAL, NotQuite, StillStub
 
 from .sandbox import Apart, Gone
 

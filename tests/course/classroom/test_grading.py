@@ -26,7 +26,7 @@ from esnb.course.classroom.nbgrading import hidden_call, judged
 from esnb.course.classroom.rpc import Peer
 from esnb.course.classroom.sandbox import Apart, Elsewhere, Gone, StandIn
 from esnb.course.exercises import exercises
-from esnb.course.exercises.engine.trial import attempt
+from esnb.course.exercises.engine.verdicts import attempt
 from tests.course.exercises.answers.tables import right as right_answers
 from tests.course.exercises.answers.tables import wrong as wrong_answers
 

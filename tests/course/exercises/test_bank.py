@@ -16,7 +16,7 @@ import pytest
 from esnb.course.exercises import Feedback, exercises
 from esnb.course.exercises.engine import time_limit
 from esnb.course.exercises.engine.registry import FORMS, anchor
-from esnb.course.exercises.engine.trial import GENERAL
+from esnb.course.exercises.engine.verdicts import GENERAL
 from tests.course.exercises.answers.tables import right, tables, wrong
 from tools.build_notebooks import derive, index, tag_of, text_of
 

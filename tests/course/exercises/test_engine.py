@@ -29,8 +29,11 @@ from esnb.course.exercises.engine.histories import (
     shop_log,
 )
 from esnb.course.exercises.engine.registry import _BANK, Chapter
-from esnb.course.exercises.engine.stub_detection import is_untouched
-from esnb.course.exercises.engine.trial import Trial, first_difference, numbered, same, shrink
+from esnb.course.exercises.engine.showing import first_difference
+from esnb.course.exercises.engine.shrinking import shrink
+from esnb.course.exercises.engine.stubs import is_untouched
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.values import numbered, same
 from esnb.shop import Account
 
 ID = "03-9"

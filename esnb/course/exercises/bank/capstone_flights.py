@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.values import whole
 from esnb.datasets import flights
 from esnb.events import load_json
 
@@ -126,11 +127,10 @@ impossible = {
     },
 )
 def _two_places(answer: Any, trial: Trial) -> None:
-    trial.fields(answer, aircraft="a tail number", flights="a list of two ids",
-           minutes="a number")  # fmt: skip
+    trial.fields(answer, aircraft="a tail number", flights="a list of two ids", minutes="a number")
     trial.kind(answer["flights"], (list, tuple, set), "a list of two flight ids")
     one, other = _overlap()
-    name = answer["aircraft"]
+    name = str(answer["aircraft"])
     legs = _by_aircraft().get(name, [])
     facts: dict[str, Any] = {"when": f"{name}", "got": [str(leg) for leg in legs]}
     if name != one.aircraft:
@@ -138,16 +138,21 @@ def _two_places(answer: Any, trial: Trial) -> None:
         gap = any(leg.arrived is None for leg in legs)
         trial.fail("a-gap" if gap else "all-in-order", **facts)
     said = sorted(map(str, answer["flights"]))
-    trial.require(said == sorted([one.flight, other.flight]), "other-flights",
-                  when=f"{name}", got=said)  # fmt: skip
+    trial.require(
+        said == sorted([one.flight, other.flight]), "other-flights", when=f"{name}", got=said
+    )
     assert one.arrived
     assert other.arrived
-    spans = {(one.departed, one.arrived), (other.departed, other.arrived),
-             (one.departed, other.arrived)}  # fmt: skip
+    spans = {
+        (one.departed, one.arrived),
+        (other.departed, other.arrived),
+        (one.departed, other.arrived),
+    }
     wholes = {round((end - start).total_seconds() / 60) for start, end in spans}
     minutes = round((min(one.arrived, other.arrived) - other.departed).total_seconds() / 60)
-    if answer["minutes"] != minutes:
-        key = "both-together" if answer["minutes"] in wholes else "other-minutes"
+    said_minutes = whole(answer["minutes"])
+    if said_minutes != minutes:
+        key = "both-together" if said_minutes in wholes else "other-minutes"
         trial.fail(key, when=f"minutes: {answer['minutes']}", got=[str(one), str(other)])
 
 
@@ -218,8 +223,11 @@ def _turned(answer: Any, trial: Trial) -> None:
         gone, left = hours.get(said, (0, 0))
         turned = datetime.strptime(truth, "%Y-%m-%d %H").replace(tzinfo=NEW_YORK)
         key = "later-than-that" if gone > left else "everyday-noise" if gone else "not-that-hour"
-        trial.fail("greenwich" if said == _hour(turned, UTC) else key, when=f"turned: {said}",
-                   got=f"{gone} cancelled, {left} departed (clock of New York)")  # fmt: skip
+        trial.fail(
+            "greenwich" if said == _hour(turned, UTC) else key,
+            when=f"turned: {said}",
+            got=f"{gone} cancelled, {left} departed (clock of New York)",
+        )
     legs, _ = _log()
     places = {leg.flight: place for place, leg in enumerate(legs)}
     for name, leg in zip(("last", "first"), _silence(), strict=True):
@@ -232,8 +240,9 @@ def _turned(answer: Any, trial: Trial) -> None:
         around = legs[place : place + 2] if name == "last" else legs[max(0, place - 1) : place + 1]
         night = (around[-1].departed - around[0].departed).total_seconds() > 2 * 3600
         pair = [f"{leg.flight} departed {leg.departed:%d %H:%M} (UTC)" for leg in around]
-        trial.fail("an-ordinary-night" if night else "inside-the-day", when=f"{name}: {flight}",
-                   got=pair)  # fmt: skip
+        trial.fail(
+            "an-ordinary-night" if night else "inside-the-day", when=f"{name}: {flight}", got=pair
+        )
 
 
 @functools.cache
@@ -259,8 +268,9 @@ def _late_day() -> list[Leg]:
         legs
         for name in _by_aircraft()
         if len(legs := [leg for leg in _by_aircraft()[name] if leg.day == THURSDAY]) == 3
-        and legs[0].late_out < 0 and legs[2].late_out > 90
-    ]  # fmt: skip
+        and legs[0].late_out < 0
+        and legs[2].late_out > 90
+    ]
     assert len(found) == 1, found
     return found[0]
 
@@ -301,18 +311,27 @@ late = {
 def _came_from(answer: Any, trial: Trial) -> None:
     trial.fields(answer, aircraft="a tail number", in_the_air="minutes", out_of_sight="minutes")
     legs = _late_day()
-    name = answer["aircraft"]
+    name = str(answer["aircraft"])
     if name != legs[0].aircraft:
         theirs = [leg for leg in _by_aircraft().get(name, []) if leg.day == THURSDAY]
         trial.require(name in _by_aircraft(), "not-in-the-log", when=f"aircraft: {name}")
-        trial.fail("another-aircraft", when=f"aircraft: {name}",
-                   got=[f"{leg.flight} departed with a delay of {leg.late_out}" for leg in theirs]
-                   or "no departure on Thursday")  # fmt: skip
+        trial.fail(
+            "another-aircraft",
+            when=f"aircraft: {name}",
+            got=[f"{leg.flight} departed with a delay of {leg.late_out}" for leg in theirs]
+            or "no departure on Thursday",
+        )
     ins = [leg.late_in or 0 for leg in legs]
     outs = [leg.late_out for leg in legs]
     air = sum(ins) - sum(outs)
     unseen = sum(outs[1:]) - sum(ins[:-1])
-    said = (answer["in_the_air"], answer["out_of_sight"])
+    said = (whole(answer["in_the_air"]), whole(answer["out_of_sight"]))
+    if None in said:
+        trial.fail(
+            "wrong-kind",
+            got=repr((answer["in_the_air"], answer["out_of_sight"])),
+            wanted="two whole numbers of minutes",
+        )
     if said == (air, unseen):
         return
     facts = {"when": name, "got": f"in_the_air: {said[0]}, out_of_sight: {said[1]}"}

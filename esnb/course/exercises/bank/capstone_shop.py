@@ -15,6 +15,7 @@ from typing import Any
 from esnb import EventStore, LessonClock
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.values import whole
 from esnb.events import Event
 from esnb.shop import simulate
 
@@ -70,7 +71,7 @@ below_zero = {
         "total that rises and falls has to be looked at everywhere.",
         'store.sql("select aggregate_id, event_data from events where ...").df()',
     ),
-    right="The payment was only the symptom. The cause lies weeks of work before it, in a step "
+    right="The payment was only the symptom. The cause is weeks of work before it, in a step "
     "that each rule allowed.",
     mistakes={
         "a-large-refund": "This order was refunded, and its total was never below zero. A refund "
@@ -89,18 +90,30 @@ below_zero = {
 def _paid_by_the_shop(answer: Any, trial: Trial) -> None:
     trial.fields(answer, order="an id", event="a number", by="an actor")
     orders = _totals()
-    name, number = str(answer["order"]), answer["event"]
-    trial.require(name in orders, "wrong-kind", got=repr(answer["order"]),
-                  wanted="the id of an order in the log, such as order-2001")  # fmt: skip
+    name, number = str(answer["order"]), whole(answer["event"])
+    trial.require(
+        name in orders,
+        "wrong-kind",
+        got=repr(answer["order"]),
+        wanted="the id of an order in the log, such as order-2001",
+    )
     life = orders[name]
     lowest = min(total for _, total in life)
     if lowest >= 0:
         refunded = any(event.type == "RefundIssued" for event, _ in life)
-        trial.fail("a-large-refund" if refunded else "never-below", when=name,
-                   got=f"its lowest total is {lowest}")  # fmt: skip
+        trial.fail(
+            "a-large-refund" if refunded else "never-below",
+            when=name,
+            got=f"its lowest total is {lowest}",
+        )
     numbers = {event.sequence_number: (event, total) for event, total in life}
-    trial.require(number in numbers, "no-such-event", when=name, got=repr(number),
-                  wanted=f"a number from 1 to {len(life)}")  # fmt: skip
+    trial.require(
+        number in numbers,
+        "no-such-event",
+        when=name,
+        got=repr(answer["event"]),
+        wanted=f"a number from 1 to {len(life)}",
+    )
     event, total = numbers[number]
     first = next(event for event, total in life if total < 0)
     facts: dict[str, Any] = {"when": event, "got": f"after it the total is {total}"}
@@ -108,8 +121,12 @@ def _paid_by_the_shop(answer: Any, trial: Trial) -> None:
         moved = event.type not in ("OrderPlaced", "ItemAdded", "ItemRemoved")
         key = "the-symptom" if moved else "still-above" if total >= 0 else "not-the-first"
         trial.fail(key, **facts)
-    trial.require(answer["by"] == event.metadata["actor"], "blames-somebody-else", **facts,
-                  you_said=repr(answer["by"]))  # fmt: skip
+    trial.require(
+        answer["by"] == event.metadata["actor"],
+        "blames-somebody-else",
+        **facts,
+        you_said=repr(answer["by"]),
+    )
 
 
 # --- shop-2 -------------------------------------------------------------------------------------
@@ -189,13 +206,13 @@ def _best_day(answer: Any, trial: Trial) -> None:
     paid = _times("PaymentReceived")
     at_once = sum(other <= when <= other + timedelta(minutes=15) for when in paid)
     evening = sum(other <= when and when.date() == other.date() for when in paid)
-    said = answer["orders"]
+    said = whole(answer["orders"])
     facts["got"] = f"orders: {said}, at_once: {answer['at_once']}"
     if said != orders:
         near = isinstance(said, int) and abs(said - orders) == 1
         keys = {_on(day, "OrderPlaced"): "the-whole-day", at_once: "paid-not-placed"}
         trial.fail(keys.get(said, "one-off" if near else "orders-differ"), **facts)
-    said = answer["at_once"]
+    said = whole(answer["at_once"])
     if said != at_once:
         near = isinstance(said, int) and abs(said - at_once) == 1
         keys = {evening: "the-whole-evening"}
@@ -258,14 +275,19 @@ parcels = {
     },
 )
 def _too_early(answer: Any, trial: Trial) -> None:
-    trial.fields(answer, who="an actor", unpaid_then="a number", unpaid_now="a number",
-           first="a position")  # fmt: skip
+    trial.fields(
+        answer, who="an actor", unpaid_then="a number", unpaid_now="a number", first="a position"
+    )
     early, paid = _parcels()
     who = {event.metadata["actor"] for event in early}
     sent = sum(e.type == "OrderShipped" and e.metadata["actor"] == answer["who"] for e in _log())
-    trial.require({answer["who"]} == who, "the-usual-suspect", when=f"who: {answer['who']}",
-                  got=f"{sent} parcels in the whole log")  # fmt: skip
-    then, now = answer["unpaid_then"], answer["unpaid_now"]
+    trial.require(
+        {answer["who"]} == who,
+        "the-usual-suspect",
+        when=f"who: {answer['who']}",
+        got=f"{sent} parcels in the whole log",
+    )
+    then, now = whole(answer["unpaid_then"]), whole(answer["unpaid_now"])
     facts: dict[str, Any] = {"got": f"unpaid_then: {then}, unpaid_now: {now}"}
     still = [event for event in early if event.aggregate_id not in paid]
     placed = {e.aggregate_id for e in _log() if e.type == "OrderPlaced"}
@@ -276,7 +298,7 @@ def _too_early(answer: Any, trial: Trial) -> None:
         trial.require(then != now, "todays-table", **facts)
         more = isinstance(then, int) and then > len(early)
         trial.fail("more-than-there-were" if more else "other", **facts)
-    first = answer["first"]
+    first = whole(answer["first"])
     if first == early[0].position:
         return
     at = next((event for event in _log() if event.position == first), None)

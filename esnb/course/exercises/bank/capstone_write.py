@@ -13,7 +13,8 @@ from typing import Any
 from esnb.course.exercises.engine.contract import PROMISES, Differs, survives
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.time_limit import place_of
-from esnb.course.exercises.engine.trial import Trial, attempt
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.verdicts import attempt
 from esnb.errors import ConcurrencyError, DuplicateEventError
 from esnb.events import Event
 
@@ -35,15 +36,21 @@ class PaperStore:
         return iter(deepcopy(self.log[after:]))
 
     def append(
-        self, aggregate_id: str, events: Iterable[Event], *, expected_version: int,
+        self,
+        aggregate_id: str,
+        events: Iterable[Event],
+        *,
+        expected_version: int,
         aggregate_type: str | None = None,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Add events to one stream, all or none; its new version."""
         batch, there = [*events], self.events(aggregate_id)
         known = {event.event_id: event for event in there}
-        if batch and all(event.event_id in known for event in batch if event.event_id) and any(
-            event.event_id for event in batch
-        ):  # fmt: skip
+        if (
+            batch
+            and all(event.event_id in known for event in batch if event.event_id)
+            and any(event.event_id for event in batch)
+        ):
             for event in batch:
                 if known[event.event_id].event_data != event.event_data:
                     raise DuplicateEventError(f"{event.event_id} is another fact")
@@ -61,12 +68,15 @@ class PaperStore:
         """Give the events their places."""
         self.log += [
             replace(
-                event, aggregate_id=aggregate_id, aggregate_type=kind,
-                event_data=deepcopy(event.event_data), sequence_number=version + n,
+                event,
+                aggregate_id=aggregate_id,
+                aggregate_type=kind,
+                event_data=deepcopy(event.event_data),
+                sequence_number=version + n,
                 position=len(self.log) + n,
             )
             for n, event in enumerate(batch, start=1)
-        ]  # fmt: skip
+        ]
 
     def close(self) -> None:
         """Nothing to close."""
@@ -94,9 +104,13 @@ class StoresThenRefuses(PaperStore):
     """Raises the right error, and has stored the events all the same."""
 
     def append(
-        self, aggregate_id: str, events: Iterable[Event], *, expected_version: int,
+        self,
+        aggregate_id: str,
+        events: Iterable[Event],
+        *,
+        expected_version: int,
         aggregate_type: str | None = None,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Store first, and complain then."""
         batch, there = [*events], self.events(aggregate_id)
         self.add(aggregate_id, aggregate_type, batch, len(there))
@@ -131,9 +145,13 @@ class HalfAnAppend(PaperStore):
             super().add(aggregate_id, kind, [event], version + n)
 
     def append(
-        self, aggregate_id: str, events: Iterable[Event], *, expected_version: int,
+        self,
+        aggregate_id: str,
+        events: Iterable[Event],
+        *,
+        expected_version: int,
         aggregate_type: str | None = None,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """Look at each event only when its turn comes."""
         there = self.events(aggregate_id)
         self.guard(aggregate_id, expected_version, there)

@@ -9,9 +9,14 @@ from typing import Any
 import duckdb
 
 from esnb import Event
+from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.histories import account_history
 from esnb.course.exercises.engine.registry import Chapter
-from esnb.course.exercises.engine.trial import StillStub, Trial, attempt, fresh, same, shrink
+from esnb.course.exercises.engine.showing import value_lines
+from esnb.course.exercises.engine.shrinking import shrink
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.values import fresh, same, settled, whole
+from esnb.course.exercises.engine.verdicts import attempt
 from esnb.store.readonly_sql import shut
 
 chapter = Chapter("01_facts_not_rows")
@@ -60,7 +65,9 @@ def _another_day(answer: Any, trial: Trial) -> None:
         trial.kind(statement, str, "a list of SQL statements, each a text")
         came = attempt(partial(database.execute, statement))
         trial.require(came.error is None, "does-not-run", when=statement, got=came.lines())
-    rows = database.execute("from orders").fetchall()
+    came = attempt(lambda: database.execute("from orders").fetchall())
+    trial.require(came.error is None, "does-not-run", when="from orders", got=came.lines())
+    rows = came.value
     facts: dict[str, Any] = {"given": list(answer), "got": repr(rows)[1:-1], "wanted": repr(ROW)}
     trial.require(rows, "no-row", given=facts["given"], wanted=facts["wanted"])
     trial.require(len(rows) == 1, "more-rows", **facts)
@@ -96,20 +103,47 @@ ghost = ...   # "audit first" or "row first": when does the audit table tell of
     },
 )
 def _the_power_fails(answer: Any, trial: Trial) -> None:
-    trial.kind(answer, (list, tuple), "two answers: (writes, ghost)")
-    writes, ghost = answer
-    trial.require(type(writes) is int, "wrong-kind", got=repr(writes), wanted="0, 1 or 2")
-    after = [f"after {n}: " + ("the tables contradict" if n == 1 else "the tables agree")
-             for n in range(3)]  # fmt: skip
-    trial.require(writes != 0, "nothing-written", got=writes)
-    trial.require(writes != 2, "both-written", got=writes)
-    trial.require(writes == 1, "other", got=writes, wanted="0, 1 or 2")
+    said, ghost = trial.parts(answer, 2, "two answers: (writes, ghost)")
+    writes = whole(said)
+    trial.require(writes is not None, "wrong-kind", got=repr(said), wanted="0, 1 or 2")
+    after = [
+        f"after {n}: " + ("the tables contradict" if n == 1 else "the tables agree")
+        for n in range(3)
+    ]
+    trial.require(writes != 0, "nothing-written", got=repr(said))
+    trial.require(writes != 2, "both-written", got=repr(said))
+    trial.require(writes == 1, "other", got=repr(said), wanted="0, 1 or 2")
     order = " ".join(str(ghost).lower().split())
     trial.require(order in ("audit first", "row first"), "no-such-order", got=repr(ghost))
     trial.require(
-        order == "audit first", "the-other-order", given=after, when="row first, power off after 1",
+        order == "audit first",
+        "the-other-order",
+        given=after,
+        when="row first, power off after 1",
         got=["the row says: SHIPPED", "the audit table says: PAID"],
-    )  # fmt: skip
+    )
+
+
+#: What happened on three days; the first is that of the chapter.
+_MONDAYS: dict[str, list[Any]] = {
+    "the five facts of Monday": [
+        (
+            "OrderPlaced",
+            {"customer": "ada", "items": [{"sku": "MUG-BLUE", "quantity": 2, "price": 950}]},
+        ),
+        ("ItemAdded", {"sku": "POSTER-MAP", "quantity": 1, "price": 1890}),
+        ("ItemRemoved", {"sku": "POSTER-MAP"}),
+        ("ItemAdded", {"sku": "NOTEBOOK-A5", "quantity": 1, "price": 790}),
+        ("PaymentReceived", {"amount": 2690, "method": "card"}),
+    ],
+    "the facts of another Monday": [
+        (
+            "OrderPlaced",
+            {"customer": "ben", "items": [{"sku": "LAMP-DESK", "quantity": 1, "price": 3990}]},
+        ),
+        ("PaymentReceived", {"amount": 3990, "method": "wallet"}),
+    ],
+}
 
 
 @chapter.exercise(
@@ -130,6 +164,9 @@ def tuesday(facts):
     ),
     right="One fact was added at the end, and the fold says SHIPPED. Nothing was overwritten.",
     mistakes={
+        "written-down": "You wrote Monday's facts down yourself. They are passed in as `facts`, and on another Monday they are others.",
+        "nothing-new": "All facts of Monday are there, and no new one.",
+        "another-name": "That may be a fact, and the chapter's fold does not know it by this name. Look at the keys of `STATUS`: what makes an order SHIPPED?",
         "a-command": "That is an order to do something, and it could still be refused. A fact has "
         "happened: put the verb into the past tense.",
         "a-status": "That names a field of the row. Name what happened in the warehouse, and let "
@@ -142,25 +179,30 @@ def tuesday(facts):
         'belongs to them: `{"carrier": "post"}`.',
         "not-a-pair": "A fact of this chapter is a pair: a name, and a dict of data.",
     },
+    cases=tuple(_MONDAYS),
+    varies={"several Mondays": variety.lengths(2)},
 )
 def _tuesday(answer: Any, trial: Trial) -> None:
     trial.function(answer, "tuesday(facts)")
-    monday = [
-        ("OrderPlaced", {"customer": "ada", "items": [{"sku": "MUG-BLUE", "quantity": 2,
-                                                       "price": 950}]}),
-        ("ItemAdded", {"sku": "POSTER-MAP", "quantity": 1, "price": 1890}),
-        ("ItemRemoved", {"sku": "POSTER-MAP"}),
-        ("ItemAdded", {"sku": "NOTEBOOK-A5", "quantity": 1, "price": 790}),
-        ("PaymentReceived", {"amount": 2690, "method": "card"}),
-    ]  # fmt: skip
-    got = trial.call(answer, fresh(monday))
+    for name, monday in _MONDAYS.items():
+        if trial.case(name, monday):
+            _one_tuesday(answer, trial, monday)
+
+
+def _one_tuesday(answer: Any, trial: Trial, monday: list[Any]) -> None:
+    got = settled(trial.call(answer, fresh(monday)))
     trial.kind(got, (list, tuple), "a list of facts")
-    shown: dict[str, Any] = {"got": [str(fact) for fact in got]}
+    shown: dict[str, Any] = {
+        "given": [str(fact) for fact in monday],
+        "got": [str(fact) for fact in got],
+    }
     new = [fact for fact in got if fact not in monday]
     old = [fact for fact in got if fact in monday]
-    trial.require(same(old, monday), "past-changed", **shown)
+    if not same(old, monday):
+        added = len(got) - len(monday)
+        trial.fail("written-down" if added > 1 and len(new) > 1 else "past-changed", **shown)
     trial.require(len(new) <= 1, "too-many", **shown)
-    trial.require(new, "other", **shown, wanted="one fact more")
+    trial.require(new, "nothing-new", **shown, wanted="one fact more")
     fact = new[0]
     pair = isinstance(fact, tuple | list) and len(fact) == 2 and isinstance(fact[0], str)
     trial.require(pair and isinstance(fact[1], dict), "not-a-pair", **shown)
@@ -170,8 +212,11 @@ def _tuesday(answer: Any, trial: Trial) -> None:
         low = name.lower()
         status = name.isupper() or any(word in low for word in ("status", "update", "set"))
         command = low.startswith(("ship", "send", "deliver")) and not low.endswith("ed")
-        trial.fail("a-status" if status else "a-command" if command else "other", **shown,
-                   wanted="the name that the chapter's fold knows")  # fmt: skip
+        trial.fail(
+            "a-status" if status else "a-command" if command else "another-name",
+            **shown,
+            wanted="the name that the chapter's fold knows",
+        )
     trial.require("post" in map(str, data.values()), "no-carrier", **shown)
 
 
@@ -221,16 +266,28 @@ names = {"OrderShipped": None, "CreateOrder": None, "OrderUpdated": None, "Refun
 )
 def _seven_names(answer: Any, trial: Trial) -> None:
     trial.kind(answer, dict, "a dict from the seven names to True or False")
-    trial.require(answer.keys() == _NAMES.keys(), "wrong-kind", got=list(answer),
-                  wanted=list(_NAMES))  # fmt: skip
-    if None in answer.values():
-        raise StillStub
+    trial.require(
+        answer.keys() == _NAMES.keys(),
+        "wrong-kind",
+        got=[repr(key) for key in answer],
+        wanted=list(_NAMES),
+    )
+    odd = [f"{name}: {said!r}" for name, said in answer.items() if said not in (True, False)]
+    trial.require(not odd, "wrong-kind", got=odd, wanted="True or False for each")
     wrong = [name for name, (good, _) in _NAMES.items() if bool(answer[name]) is not good]
     if wrong:
         trial.fail(
-            _NAMES[wrong[0]][1], points=1 - len(wrong) / len(_NAMES), when=wrong[0],
+            _NAMES[wrong[0]][1],
+            points=1 - len(wrong) / len(_NAMES),
+            when=wrong[0],
             got=f"{answer[wrong[0]]}; {len(_NAMES) - len(wrong)} of {len(_NAMES)} are right",
-        )  # fmt: skip
+        )
+
+
+_MISTAKES = {
+    "credit that was added by mistake": "CreditAdded",
+    "credit that was spent by mistake": "CreditSpent",
+}
 
 
 @chapter.exercise(
@@ -252,6 +309,7 @@ def take_back(events, wrong):
     right="The balance is right again, and the mistake and its correction can both be read. That "
     "is what append-only means.",
     mistakes={
+        "no-effect": "The new event changes no balance. The chapter's events are `CreditAdded`, `CreditSpent` and `CreditReversed`, with an `amount` above zero.",
         "deletes": "A fact is gone, and with it the trace of the mistake. Keep all events, and add "
         "one that takes it back.",
         "changes-the-past": "An old event is not what it was. It happened, even if it was a "
@@ -264,28 +322,41 @@ def take_back(events, wrong):
         "last.",
         "nothing-added": "All events are there, and no new one takes the wrong one back.",
     },
+    cases=tuple(_MISTAKES),
+    varies={
+        "every type": variety.types(*variety.ACCOUNT_TYPES),
+        "amounts": variety.amounts_off_the_hundred,
+        "lengths": variety.lengths(4),
+    },
 )
 def _taken_back(answer: Any, trial: Trial) -> None:
     trial.function(answer, "take_back(events, wrong)")
-    for length in (2, 3, 4, 5, 6, 7, 8):
-        events = account_history(trial.rng, length)
-        for kind in ("CreditAdded", "CreditSpent"):
-            place = next((n for n, e in enumerate(events) if e.event_type == kind), None)
-            if place is None:
-                continue
-            wrong = events[place]
-            if mistake := _what_is_wrong(answer, trial, events, wrong)[0]:
+    for name, kind in _MISTAKES.items():
+        for length in (2, 3, 4, 5, 6, 8):
+            events = account_history(trial.rng, length)
+            places = [n for n, e in enumerate(events) if e.event_type == kind]
+            for place in {*places[:1], *places[-1:]}:
+                if trial.case(name, events):
+                    _one_taken_back(answer, trial, events, events[place])
 
-                def fails(some: list[Event], wrong: Event = wrong, mistake: str = mistake) -> bool:
-                    return (
-                        wrong in some and _what_is_wrong(answer, trial, some, wrong)[0] == mistake
-                    )
 
-                small = shrink(events, fails)
-                _, got = _what_is_wrong(answer, trial, small, wrong)
-                trial.fail(mistake, given=small, when=f"event {wrong.sequence_number} was wrong",
-                           got=got, wanted=f"balance {_balance(small) - _effect(wrong)}, and all "
-                           "old events")  # fmt: skip
+def _one_taken_back(answer: Any, trial: Trial, events: list[Event], wrong: Event) -> None:
+    mistake = _what_is_wrong(answer, trial, events, wrong)[0]
+    if not mistake:
+        return
+
+    def fails(some: list[Event]) -> bool:
+        return wrong in some and _what_is_wrong(answer, trial, some, wrong)[0] == mistake
+
+    small = shrink(events, fails)
+    _, got = _what_is_wrong(answer, trial, small, wrong)
+    trial.fail(
+        mistake,
+        given=small,
+        when=f"event {wrong.sequence_number} was wrong",
+        got=got,
+        wanted=f"balance {_balance(small) - _effect(wrong)}, and all old events",
+    )
 
 
 def _what_is_wrong(
@@ -293,11 +364,12 @@ def _what_is_wrong(
 ) -> tuple[str, Sequence[Event]]:
     given = fresh(events)
     theirs = [*given]
-    got = trial.call(answer, given, theirs[events.index(wrong)], given=events)
+    got = settled(trial.call(answer, given, theirs[events.index(wrong)], given=events))
     if theirs != events:
         return "changes-the-past", theirs
     if not isinstance(got, list | tuple) or not all(isinstance(e, Event) for e in got):
-        trial.fail("wrong-kind", got=got, wanted="a list of events")
+        trial.kind(got, (list, tuple), "a list of events", given=events)
+        trial.fail("wrong-kind", got=value_lines(got), wanted="a list of events")
     old = [event for event in got if event in events]
     new = [event for event in got if event not in events]
     if old != events:
@@ -309,6 +381,8 @@ def _what_is_wrong(
         return "inserted", got
     if _balance(got) == _balance(events) - _effect(wrong):
         return "", got
+    if sum(map(_effect, new)) == 0:
+        return "no-effect", got
     if wrong.event_type == "CreditSpent" and sum(map(_effect, new)) <= 0:
         return "only-credit", got
     return ("same-direction" if sum(map(_effect, new)) == _effect(wrong) else "other"), got

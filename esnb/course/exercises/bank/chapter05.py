@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from esnb import replay, state_of
+from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.histories import account_history
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
-from esnb.events import Event
+from esnb.course.exercises.engine.values import as_list, whole
+from esnb.events import Event, new_event
 from esnb.shop import Account
 
 chapter = Chapter("05_snapshots")
@@ -52,6 +54,9 @@ def _from_zero(snapshot: tuple[int, int], events: Sequence[Event]) -> tuple[int,
     return sum(map(_change, events)), len(events)
 
 
+STARTS = ("no snapshot yet: number 0", "a snapshot in the middle", "a snapshot at the end")
+
+
 @chapter.exercise(
     "05-1",
     form="Bug hunt",
@@ -76,6 +81,8 @@ def load(snapshot, events):
     right="Events *after* the snapshot, not *from* it. The answer is that of the long way, and the "
     "work is shorter.",
     mistakes={
+        "by-position": "You compared the number of the snapshot with positions. A snapshot has a sequence number, which counts within its stream.",
+        "swapped": "The two numbers are in the other order: first the balance, then how many events were applied.",
         "one-too-many": "The event at which the snapshot stands was applied a second time. It is "
         "in the snapshot already.",
         "one-too-few": "The first event after the snapshot was left out.",
@@ -84,29 +91,64 @@ def load(snapshot, events):
         "takes-the-long-way": "The balance is right, and every event was counted. Apply, and "
         "count, only those that the snapshot lacks; else it spares nothing.",
     },
+    cases=STARTS,
+    varies={
+        "every type": variety.types(*variety.ACCOUNT_TYPES),
+        "positions": variety.positions_unlike_numbers,
+        "amounts": variety.amounts_off_the_hundred,
+        "snapshots": variety.several(lambda loading: loading.snapshot[0], 6),
+    },
 )
 def _the_loader(answer: Any, trial: Trial) -> None:
     trial.function(answer, "load(snapshot, events)")
-    cases = []
+    cases: dict[str, list[list[Any]]] = {name: [] for name in STARTS}
     for length in (2, 3, 4, 5, 6, 9):
         events = account_history(trial.rng, length)
         for number in range(length + 1):
             # By the shop's own class, which folds in another way than this exercise.
             balance = replay(Account, events[:number]).balance
-            cases.append([_Loading((number, balance), events)])
+            name = STARTS[0] if not number else STARTS[2] if number == length else STARTS[1]
+            cases[name].append([_Loading((number, balance), events)])
 
     def truth(snapshot: tuple[int, int], events: list[Event]) -> tuple[int, int]:
         after = [e for e in events if (e.sequence_number or 0) > snapshot[0]]
         return replay(Account, events).balance, len(after)
 
+    def ask(function: Any, case: list[Any]) -> Any:
+        came = function(case[0].snapshot, list(case[0].events))
+        if function is answer:
+            pair = as_list(came)
+            trial.kind(pair, list, "two numbers: (balance, applied)", given=case)
+            trial.require(
+                pair and len(pair) == 2,
+                "wrong-kind",
+                given=case,
+                got=repr(came),
+                wanted="two numbers: (balance, applied)",
+            )
+            return tuple(pair or ())
+        return came
+
     trial.compare(
-        answer, truth, cases, call=lambda f, case: f(case[0].snapshot, case[0].events),
+        answer,
+        truth,
+        cases,
+        call=ask,
         legal=lambda case: len(case) == 1,
         models={
-            "one-too-many": _rest(0), "one-too-few": _rest(2),
-            "forgets-the-snapshot": _rest(1, balance=False), "takes-the-long-way": _from_zero,
+            "one-too-many": _rest(0),
+            "one-too-few": _rest(2),
+            "forgets-the-snapshot": _rest(1, balance=False),
+            "takes-the-long-way": _from_zero,
+            "by-position": _by_position,
+            "swapped": lambda snapshot, events: truth(snapshot, events)[::-1],
         },
-    )  # fmt: skip
+    )
+
+
+def _by_position(snapshot: tuple[int, int], events: Sequence[Event]) -> tuple[int, int]:
+    rest = [event for event in events if (event.position or 0) > snapshot[0]]
+    return snapshot[1] + sum(map(_change, rest)), len(rest)
 
 
 # --- 05-2 ---------------------------------------------------------------------------------------
@@ -139,16 +181,19 @@ longest = ...  # the longest stream for which no snapshot at all is the cheapest
     },
 )
 def _before_it_pays(answer: Any, trial: Trial) -> None:
-    whole = isinstance(answer, int) and not isinstance(answer, bool)
-    trial.require(whole, "wrong-kind", got=repr(answer), wanted="a number of events")
+    said = whole(answer)
+    trial.require(said is not None, "wrong-kind", got=repr(answer), wanted="a number of events")
+    answer = said
     truth = _longest_without(loads=1.0)
     if answer == truth:
         return
     others = {_longest_without(loads=0.1), _longest_without(loads=0.01)}
     never, best, interval = _bill(max(1, min(answer, 2_000)), 1.0)
-    rows: dict[str, Any] = {"given": f"{answer} events, a load before each save",
-            "got": f"without snapshots {never:.1f} an event; the best interval is {interval}, "
-            f"at {best:.1f} an event"}  # fmt: skip
+    rows: dict[str, Any] = {
+        "given": f"{answer} events, a load before each save",
+        "got": f"without snapshots {never:.1f} an event; the best interval is {interval}, "
+        f"at {best:.1f} an event",
+    }
     if answer == _bill(truth + 1, 1.0)[2]:
         trial.fail("the-interval", **rows)
     trial.require(answer != truth + 1, "first-that-pays", **rows)
@@ -176,6 +221,15 @@ def _longest_without(loads: float) -> int:
 
 
 # --- 05-3 ---------------------------------------------------------------------------------------
+
+
+def _account_of(*changes: int) -> list[Event]:
+    """An account with these changes, by the way of both kinds of events."""
+    kinds = {True: "CreditAdded", False: "CreditSpent"}
+    return [
+        new_event("AccountOpened", customer="ada"),
+        *(new_event(kinds[cents > 0], amount=abs(cents)) for cents in changes),
+    ]
 
 
 class _Renamed(Account):
@@ -254,9 +308,9 @@ needs = {
 def _which_changes(answer: Any, trial: Trial) -> None:
     trial.kind(answer, dict, "the dict of the four changes")
     said = {name: answer.get(name) for name in CHANGES}
-    clear = answer.keys() == CHANGES.keys() and {type(v) for v in said.values()} <= {bool}
-    trial.require(clear, "another-list", got=list(answer.items()))
-    events = account_history(trial.rng, 12)
+    clear = answer.keys() == CHANGES.keys() and all(v in (True, False) for v in said.values())
+    trial.require(clear, "another-list", got=[f"{k}: {v!r}" for k, v in answer.items()])
+    events = _account_of(500, -120, 313, -77, 12_345, -40, 61, -999)
     keys = ("a-name-is-nothing", "only-the-shape", "commands-count", "rules-count")
     for (name, kind), key in zip(CHANGES.items(), keys, strict=True):
         old = state_of(replay(Account, events[:6]))
@@ -268,8 +322,12 @@ def _which_changes(answer: Any, trial: Trial) -> None:
         except Exception as error:
             short = f"{type(error).__name__}: {error}"
         truth = state_of(replay(kind, events))
-        trial.require(said[name] == (short != truth), key, given=f"the change: {name}",
-                      **{"by snapshot": short, "by all events": truth})  # fmt: skip
+        trial.require(
+            bool(said[name]) == (short != truth),
+            key,
+            given=f"the change: {name}",
+            **{"by snapshot": short, "by all events": truth},
+        )
 
 
 # --- 05-4 ---------------------------------------------------------------------------------------
@@ -287,8 +345,9 @@ class _Shelf:
         return f"snapshots {self.snapshots}, at={self.at}, state_version={self.version}"
 
 
-def _choosing(*, at: bool = True, version: bool = True, newest: bool = True,
-              inclusive: bool = True) -> Callable[..., int]:  # fmt: skip
+def _choosing(
+    *, at: bool = True, version: bool = True, newest: bool = True, inclusive: bool = True
+) -> Callable[..., int]:
     """A rule for choosing, with parts of it left out."""
 
     def choose(snapshots: list[tuple[int, int]], limit: int, wanted: int) -> int:
@@ -326,6 +385,8 @@ def choose(snapshots, at, version):
     right="Not from the future, not from other code, and of the rest the newest. This is what "
     "`load` asks the store for.",
     mistakes={
+        "trusts-the-order": "You took the first or the last that fits. The pairs come in no particular order: the newest one has the highest number.",
+        "older-code-too": "A snapshot of older code was used. Not older and not newer: the version has to be the same.",
         "from-other-code": "This snapshot was written by another version of the code. It may lack "
         "a field, or hold another number.",
         "from-the-future": "This snapshot knows what happened after `at`.",
@@ -335,14 +396,37 @@ def choose(snapshots, at, version):
         "gives-up-too-early": "The newest one is from other code, and you gave up. An older one "
         "of the right version is still a good start.",
     },
+    cases=(
+        "no snapshot at all",
+        "one at the very event",
+        "the newest is from other code",
+        "in any order",
+    ),
+    varies={
+        "any order": variety.some(lambda shelf: shelf.snapshots == sorted(shelf.snapshots)),
+        "versions": variety.several(lambda shelf: shelf.version, 3),
+        "the limit": variety.some(lambda shelf: any(n == shelf.at for n, _ in shelf.snapshots)),
+        "two at one number": variety.some(
+            lambda shelf: len({n for n, _ in shelf.snapshots}) < len(shelf.snapshots)
+        ),
+    },
 )
 def _which_snapshot(answer: Any, trial: Trial) -> None:
     trial.function(answer, "choose(snapshots, at, version)")
-    cases = [[_Shelf([], 5, 1)], [_Shelf([(4, 1)], 4, 1)], [_Shelf([(4, 1), (6, 2)], 7, 1)]]
+    cases: dict[str, list[list[Any]]] = {
+        "no snapshot at all": [[_Shelf([], 5, 1)], [_Shelf([], 1, 2)]],
+        "one at the very event": [[_Shelf([(4, 1)], 4, 1)], [_Shelf([(7, 3)], 7, 3)]],
+        "the newest is from other code": [
+            [_Shelf([(4, 1), (6, 2)], 7, 1)],
+            [_Shelf([(6, 1), (2, 2)], 9, 2)],
+        ],
+        "in any order": [],
+    }
     for size in (1, 1, 2, 2, 2, 3, 3, 3, 4, 5, 6) * 4:
-        numbers = sorted(trial.rng.sample(range(1, 10), size))
-        shelf = [(number, trial.rng.randint(1, 2)) for number in numbers]
-        cases.append([_Shelf(shelf, trial.rng.randint(1, 10), trial.rng.randint(1, 2))])
+        shelf = [(trial.rng.randint(1, 9), trial.rng.randint(1, 3)) for _ in range(size)]
+        shelf = list(dict.fromkeys(shelf))
+        one = _Shelf(shelf, trial.rng.randint(1, 10), trial.rng.randint(1, 3))
+        cases["in any order"].append([one])
 
     def truth(snapshots: list[tuple[int, int]], at: int, version: int) -> int:
         # Walking back from `at`, one number at a time: slow, and hard to get wrong.
@@ -352,11 +436,31 @@ def _which_snapshot(answer: Any, trial: Trial) -> None:
         return 0
 
     trial.compare(
-        answer, truth, cases, legal=lambda case: len(case) == 1,
+        answer,
+        truth,
+        cases,
+        legal=lambda case: len(case) == 1,
         call=lambda f, case: f(list(case[0].snapshots), case[0].at, case[0].version),
         models={
-            "from-other-code": _choosing(version=False), "from-the-future": _choosing(at=False),
-            "the-oldest": _choosing(newest=False), "leaves-out-at": _choosing(inclusive=False),
+            "from-other-code": _choosing(version=False),
+            "from-the-future": _choosing(at=False),
+            "the-oldest": _choosing(newest=False),
+            "leaves-out-at": _choosing(inclusive=False),
             "gives-up-too-early": _newest_or_none,
+            "trusts-the-order": _in_their_order(last=True),
+            "trusts-the-order 2": _in_their_order(last=False),
+            "older-code-too": _older_code_too,
         },
-    )  # fmt: skip
+    )
+
+
+def _in_their_order(*, last: bool) -> Callable[..., int]:
+    def choose(snapshots: list[tuple[int, int]], at: int, version: int) -> int:
+        fit = [number for number, written_by in snapshots if number <= at and written_by == version]
+        return fit[-1 if last else 0] if fit else 0
+
+    return choose
+
+
+def _older_code_too(snapshots: list[tuple[int, int]], at: int, version: int) -> int:
+    return max((number for number, by in snapshots if number <= at and by <= version), default=0)

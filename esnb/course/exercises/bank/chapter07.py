@@ -17,9 +17,13 @@ from esnb import (
     handle,
     new_event,
 )
+from esnb.course.exercises.engine import variety
+from esnb.course.exercises.engine.busy_store import BusyStore
 from esnb.course.exercises.engine.histories import is_shop_log, shop_log
 from esnb.course.exercises.engine.registry import Chapter
-from esnb.course.exercises.engine.trial import Trial, attempt, numbered
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.values import as_list, numbered, settled
+from esnb.course.exercises.engine.verdicts import attempt
 from esnb.events import Event
 from esnb.shop import (
     AddCredit,
@@ -73,6 +77,22 @@ def _account(kind: type | None = None, answer: Callable[..., list[Event]] | None
 # --- 07-1 ---------------------------------------------------------------------------------------
 
 
+BALANCES: dict[str, tuple[int | None, ...]] = {
+    "never opened": (None,),
+    "open and empty": (0,),
+    "with credit left": (1, 2, 37, 500, 12_345),
+}
+#: What somebody may raise to say no.
+_REFUSALS = (
+    "ValueError",
+    "Exception",
+    "RuntimeError",
+    "InvalidCommandError",
+    "PermissionError",
+    "AssertionError",
+)
+
+
 @chapter.exercise(
     "07-1",
     form="Fill in",
@@ -93,6 +113,9 @@ def decide_close(balance):
     ),
     right="Never opened and empty are two different things, and only one of them may be closed.",
     mistakes={
+        "another-error": "It is refused, and with another error. A rule says no with a `RejectedError`, so that callers can tell it from a bug.",
+        "not-in-a-list": "One event came back by itself. A decision is a list of events: none, one or several.",
+        "another-event": "The rule says yes, and another event comes back than `AccountClosed`, or more than that one.",
         "closes-the-unopened": "An account that was never opened was closed. None is not zero.",
         "closes-with-credit": "There is credit left, and the account was closed all the same.",
         "refuses-in-silence": "Nothing was closed, and nobody was told: whoever asked takes that "
@@ -100,29 +123,45 @@ def decide_close(balance):
         "never-closes": "An open account with nothing in it may be closed, and was refused.",
         "gives-no-event": "The rule says yes, and no event comes back. What happened then?",
     },
+    cases=tuple(BALANCES),
+    varies={"balances": variety.several(lambda balance: balance, 5)},
 )
 def _may_be_closed(answer: Any, trial: Trial) -> None:
     trial.function(answer, "decide_close(balance)")
-    for balance in (None, 0, 1, 500):
-        opened = [] if balance is None else [new_event("AccountOpened", customer="ada")]
-        given = opened + ([new_event("CreditAdded", amount=balance)] if balance else [])
-        came = attempt(partial(answer, balance))
-        facts: dict[str, Any] = {
-            "given": given or "no event: the account is not open",
-            "when": f"decide_close({balance})",
-            "got": came.lines(),
-        }
-        if came.error and not isinstance(came.error, RejectedError):
-            trial.fail_for(came.error, given=facts["given"], when=facts["when"])
-        if balance == 0:
-            trial.require(not came.error, "never-closes", **facts)
-            events = came.value if isinstance(came.value, list) else []
-            closed = [event.type for event in events] == ["AccountClosed"]
-            trial.require(closed, "gives-no-event", **facts, wanted=[new_event("AccountClosed")])
-        else:
-            mistake = "closes-with-credit" if balance else "closes-the-unopened"
-            mistake = mistake if came.error or came.value else "refuses-in-silence"
-            trial.require(came.error, mistake, **facts)
+    for name, balances in BALANCES.items():
+        for balance in balances:
+            if trial.case(name, balance):
+                _one_closing(answer, trial, balance)
+
+
+def _one_closing(answer: Any, trial: Trial, balance: int | None) -> None:
+    opened = [] if balance is None else [new_event("AccountOpened", customer="ada")]
+    given = opened + ([new_event("CreditAdded", amount=balance)] if balance else [])
+    came = attempt(lambda: settled(answer(balance)))
+    facts: dict[str, Any] = {
+        "given": given or "no event: the account is not open",
+        "when": f"decide_close({balance})",
+        "got": came.lines(),
+    }
+    if came.error and not isinstance(came.error, RejectedError):
+        if balance != 0 and (came.error.__class__.__name__ in _REFUSALS):
+            trial.fail("another-error", **facts)
+        trial.fail_for(came.error, given=facts["given"], when=facts["when"])
+    if balance != 0:
+        mistake = "closes-with-credit" if balance else "closes-the-unopened"
+        mistake = mistake if came.error or came.value else "refuses-in-silence"
+        trial.require(came.error, mistake, **facts)
+        return
+    trial.require(not came.error, "never-closes", **facts)
+    trial.require(not isinstance(came.value, Event), "not-in-a-list", **facts)
+    events = as_list(came.value) or []
+    closed = [getattr(event, "type", None) for event in events] == ["AccountClosed"]
+    trial.require(
+        closed,
+        "gives-no-event" if not events else "another-event",
+        **facts,
+        wanted=[new_event("AccountClosed")],
+    )
 
 
 # --- 07-2 ---------------------------------------------------------------------------------------
@@ -178,14 +217,18 @@ def my_tests(rules):
         "twice-unseen": "Rules that open an account twice pass your sentences.",
         "gift-unseen": "Rules under which a gift vanishes pass your sentences.",
     },
+    cases=tuple(BROKEN),
 )
 def _sentences(answer: Any, trial: Trial) -> None:
     trial.function(answer, "my_tests(rules)")
     known = {
-        "no limit": "no-upper-limit", "never the last cent": "not-the-last-cent",
-        "spends half": "amount-unseen", "gifts for the unopened": "unopened-unseen",
-        "opens twice": "twice-unseen", "gifts vanish": "gift-unseen",
-    }  # fmt: skip
+        "no limit": "no-upper-limit",
+        "never the last cent": "not-the-last-cent",
+        "spends half": "amount-unseen",
+        "gifts for the unopened": "unopened-unseen",
+        "opens twice": "twice-unseen",
+        "gifts vanish": "gift-unseen",
+    }
     trial.score_tests(answer, _account(), BROKEN, known)
 
 
@@ -194,32 +237,24 @@ def _sentences(answer: Any, trial: Trial) -> None:
 LAMPS = AppendCondition(("OrderPlaced",), where={"items[*].sku": "LAMP-DESK"})
 
 
-class _Rivals:
-    """Passes on to a store; a rival comes right after the first look, or right before the save."""
-
-    def __init__(self, store: EventStore, when: str, rival: Callable[[], Any]) -> None:
-        self._store, self._when, self._rival = store, when, rival
-
-    def __getattr__(self, name: str) -> Any:
-        thing = getattr(self._store, name)
-        if not callable(thing):
-            return thing
-
-        def passed_on(*arguments: Any, **keywords: Any) -> Any:
-            if name in ("append", "save"):
-                self._turn("before the save")
-            value = thing(*arguments, **keywords)
-            if name in ("matching", "read_all", "sql", "df"):
-                value = list(value) if name == "read_all" else value
-                self._turn("after the look")
-            return value
-
-        return passed_on
-
-    def _turn(self, when: str) -> None:
-        if when == self._when:
-            self._when = "over"
-            self._rival()
+#: Who asks, what somebody else buys, and before which step; -1: right before the save.
+RIVALS: dict[str, tuple[tuple[str, str, int], ...]] = {
+    "nobody else": (("ben", "", 0), ("cleo", "", 0)),
+    "sold yesterday": (("ben", "LAMP-DESK", 0), ("dan", "LAMP-DESK", 0)),
+    "a lamp is bought at any moment": (
+        ("ben", "LAMP-DESK", -1),
+        ("cleo", "LAMP-DESK", 1),
+        ("ben", "LAMP-DESK", 2),
+        ("dan", "LAMP-DESK", 3),
+        ("ben", "LAMP-DESK", 4),
+    ),
+    "a mug is bought at any moment": (
+        ("ben", "MUG-BLUE", -1),
+        ("cleo", "MUG-BLUE", 1),
+        ("ben", "MUG-BLUE", 2),
+        ("dan", "POSTER-MAP", 3),
+    ),
+}
 
 
 @chapter.exercise(
@@ -247,6 +282,7 @@ def clerk(store, buyer):
     right="The look and the condition stand at one position. Whatever comes after it is noticed "
     "at the moment of writing.",
     mistakes={
+        "wrong-buyer": "The lamp was sold to somebody who did not ask for it. The buyer is passed in.",
         "looked-too-early": "Somebody bought the lamp between your look and the position in your "
         "condition. That sale lies before the position, so the store did not count it.",
         "no-condition": "Somebody bought the lamp right before your save, and nothing stopped you. "
@@ -257,32 +293,58 @@ def clerk(store, buyer):
         "what comes after the look; the look itself is yours.",
         "sells-nothing": "The lamp was there, nobody else came, and no order was written.",
     },
+    cases=tuple(RIVALS),
+    varies={
+        "several buyers": variety.several(lambda tried: tried[0], 3),
+        "several articles": variety.several(lambda tried: tried[1], 3),
+        "rivals before every step": variety.several(lambda tried: tried[2], 5),
+    },
 )
 def _the_clerk(answer: Any, trial: Trial) -> None:
     trial.function(answer, "clerk(store, buyer)")
-    moments = ("yesterday", "before the save", "after the look")
-    rivals = [("", ""), ("MUG-BLUE", moments[1]), *(("LAMP-DESK", when) for when in moments)]
-    for sku, when in rivals:
-        store = EventStore(clock=LessonClock())
+    for name, tries in RIVALS.items():
+        for buyer, sku, step in tries:
+            if trial.case(name, (buyer, sku, step)):
+                _one_sale(answer, trial, name, (buyer, sku, step))
 
-        def rival(store: EventStore = store, sku: str = sku) -> None:
-            handle(store, PlaceOrder("order-ada", "ada", [item(sku)]))
 
-        if when == "yesterday":
-            rival()
-        came = attempt(partial(answer, _Rivals(store, when, rival), "ben"))
-        if came.error and not isinstance(came.error, ConcurrencyError | RejectedError):
-            trial.fail_for(came.error, when=f"ada buys a {sku}: {when}" if sku else "nobody else")
-        bens = store.version("order-ben")
-        facts: dict[str, Any] = {
-            "given": "one desk lamp", "got": came.lines(), "in_the_log": list(store.read_all()),
-            "when": f"ben asks for the lamp; ada buys {sku}: {when}" if sku else "ben asks for it",
-        }  # fmt: skip
-        if sku == "LAMP-DESK":
-            mistakes = {"yesterday": "does-not-look", "after the look": "looked-too-early"}
-            trial.require(not bens, mistakes.get(when, "no-condition"), **facts)
-        else:
-            trial.require(bens == 1, "too-wide" if sku else "sells-nothing", **facts)
+def _one_sale(answer: Any, trial: Trial, name: str, tried: tuple[str, str, int]) -> None:
+    buyer, sku, step = tried
+    store = EventStore(clock=LessonClock())
+    handle(store, PlaceOrder("order-eve", "eve", [item("NOTEBOOK-A5")]))
+
+    def rival(real: EventStore) -> None:
+        handle(real, PlaceOrder("order-ada", "ada", [item(sku)]))
+
+    if name == "sold yesterday":
+        rival(store)
+    moved = {step: rival} if step > 0 else {}
+    busy = BusyStore(store, [rival] if step < 0 else [], before=moved)
+    came = attempt(partial(answer, busy, buyer))
+    when = f"{buyer} asks for the lamp"
+    if sku and name != "sold yesterday":
+        at = "right before the save" if step < 0 else f"right before step {step}"
+        steps = f" ({', '.join(busy.calls)})" if step > 0 else ""
+        when += f"; ada buys {sku} {at}{steps}"
+    if came.error and not isinstance(came.error, ConcurrencyError | RejectedError):
+        trial.fail_for(came.error, when=when)
+    facts: dict[str, Any] = {
+        "given": "one desk lamp" + (", sold to ada" if name == "sold yesterday" else ""),
+        "got": came.lines(),
+        "in_the_log": [*store.read_all()],
+        "when": when,
+    }
+    buyers = [e.data["customer"] for e in store.read_all() if LAMPS.matches(e)]
+    trial.require(set(buyers) <= {"ada", buyer}, "wrong-buyer", **facts)
+    if "ada" in buyers:
+        key = (
+            "does-not-look"
+            if name == "sold yesterday" or busy.moved == [1]
+            else ("no-condition" if step < 0 else "looked-too-early")
+        )
+        trial.require(buyer not in buyers, key, **facts)
+    else:
+        trial.require(buyers == [buyer], "too-wide" if sku else "sells-nothing", **facts)
 
 
 # --- 07-4 ---------------------------------------------------------------------------------------
@@ -313,42 +375,68 @@ def bought_before(customer):
         "matches-nothing": "This customer has bought a lamp, and your condition does not see it.",
         "no-condition": "The function returns an `AppendCondition`.",
     },
+    cases=("logs with a lamp", "logs without one"),
+    varies={
+        "every type": variety.types(*variety.ORDER_TYPES[:5]),
+        "several customers": variety.customers(3),
+        "orders with several lines": lambda seen: any(
+            len(e.data.get("items", [])) > 1 for e in variety.events_in(seen)
+        ),
+        "several orders": variety.streams,
+    },
 )
 def _one_each(answer: Any, trial: Trial) -> None:
     trial.function(answer, "bought_before(customer)")
-    came = attempt(lambda: answer("ben"))
-    if isinstance(getattr(came.error, "args", [None])[0], str) and "Ellipsis" in str(came.error):
-        trial.fail("no-condition", got=came.lines())
     condition = trial.call(answer, "ben")
+    trial.require(condition is not None, "no-return-here", got="None")
     trial.require(isinstance(condition, AppendCondition), "no-condition", got=repr(condition))
     if "customer" in (condition.where or {}) and trial.call(answer, "ada") == condition:
-        trial.fail("always-the-same", when=["bought_before('ben')", "bought_before('ada')"],
-                   got=f"both times where={condition.where}")  # fmt: skip
-    cases = [shop_log(trial.rng, orders, 3) for orders in (1, 1, 2, 2, 3, 4, 6) * 5]
+        trial.fail(
+            "always-the-same",
+            when=["bought_before('ben')", "bought_before('ada')"],
+            got=f"both times where={condition.where}",
+        )
+    logs = [shop_log(trial.rng, orders, 3) for orders in (1, 1, 2, 2, 3, 4, 6) * 5]
+    cases = {
+        "logs with a lamp": [log for log in logs if _lamps_in(log)],
+        "logs without one": [log for log in logs if not _lamps_in(log)],
+    }
 
     def ask(function: Any, events: list[Event]) -> Any:
         return [
-            (name, e.aggregate_id) for name in ("ada", "ben") for e in events
+            (name, e.aggregate_id)
+            for name in ("ada", "ben", "cleo", "dan")
+            for e in events
             if function(name).matches(e)
-        ]  # fmt: skip
+        ]
 
-    def lamps(**where: Any) -> Callable[[str], AppendCondition]:
+    def lamps(types: tuple[str, ...] = ("OrderPlaced",), **where: Any) -> Any:
         def asked(customer: str) -> AppendCondition:
-            return AppendCondition(
-                ("OrderPlaced",), {k: customer if v is None else v for k, v in where.items()}
-            )
+            found = {k: customer if v is None else v for k, v in where.items()}
+            return AppendCondition(types, found)
 
         return asked
 
     trial.compare(
-        answer, _BoughtByHand, cases, call=ask, legal=is_shop_log, tidy=numbered,
+        answer,
+        _BoughtByHand,
+        cases,
+        call=ask,
+        legal=is_shop_log,
+        tidy=numbered,
         models={
             "stops-everybody": lamps(**{"items[*].sku": "LAMP-DESK"}),
             "any-article": lamps(customer=None),
             "other-events": lambda customer: AppendCondition(),
+            "other-events 2": lamps((), **{"items[*].sku": "LAMP-DESK", "customer": None}),
             "matches-nothing": lamps(**{"sku": "LAMP-DESK", "customer": None}),
         },
-    )  # fmt: skip
+    )
+
+
+def _lamps_in(log: list[Event]) -> bool:
+    placed = [event for event in log if event.type == "OrderPlaced"]
+    return any(line["sku"] == "LAMP-DESK" for event in placed for line in event.data["items"])
 
 
 class _BoughtByHand:
@@ -408,7 +496,7 @@ says_no = {
 def _who_says_no(answer: Any, trial: Trial) -> None:
     trial.kind(answer, dict, "the dict of the six requests")
     fits = answer.keys() == REQUESTS.keys() and set(map(str, answer.values())) <= {"edge", "rule"}
-    trial.require(fits, "other-words", got=list(map(str, answer.items())))
+    trial.require(fits, "other-words", got=[f"{k}: {v!r}" for k, v in answer.items()])
     store = EventStore(clock=LessonClock())
     for order in ("order-7", "order-9"):
         handle(store, PlaceOrder(order, "ada", [item("MUG-BLUE", 2)]))
@@ -416,6 +504,10 @@ def _who_says_no(answer: Any, trial: Trial) -> None:
     for name, request in REQUESTS.items():
         came = attempt(lambda request=request: handle(store, request()))  # type: ignore[misc]
         truth = "edge" if isinstance(came.error, InvalidCommandError) else "rule"
-        trial.require(answer[name] == truth,
-                      "nonsense-anywhere" if truth == "edge" else "needs-the-past",
-                      when=name, got=f"you said {answer[name]}", the_shop=came.lines())  # fmt: skip
+        trial.require(
+            answer[name] == truth,
+            "nonsense-anywhere" if truth == "edge" else "needs-the-past",
+            when=name,
+            got=f"you said {answer[name]}",
+            the_shop=came.lines(),
+        )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.histories import placed_in
 from esnb.course.exercises.engine.registry import Chapter
-from esnb.course.exercises.engine.trial import Trial, settled
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.values import fresh, settled
 from esnb.events import Event, new_event
 
 chapter = Chapter("11_changing_events")
@@ -108,10 +110,25 @@ def upcast(data, version):
         "still-a-float": "The amount is a number with a point. A whole number of cents is asked "
         "for.",
     },
+    cases=("an event of version 1", "an event of version 2", "an event of version 3"),
+    varies={
+        "versions": variety.several(lambda stored: stored[1], 3),
+        "currencies": variety.several(lambda stored: stored[0].get("currency"), 3),
+        "further fields": variety.several(lambda stored: len(stored[0]), 3),
+        "cents that floats do not have": variety.some(
+            lambda stored: (
+                "total" in stored[0]
+                and int(stored[0]["total"] * 100) != round(stored[0]["total"] * 100)
+            )
+        ),
+    },
 )
 def _two_steps(answer: Any, trial: Trial) -> None:
     trial.function(answer, "upcast(data, version)")
-    cases = [[_stored(trial, version)] for version in (1, 2, 3) * 12]
+    cases = {
+        f"an event of version {version}": [[_stored(trial, version)] for _ in range(12)]
+        for version in (1, 2, 3)
+    }
 
     def call(function: Any, case: list[Any]) -> Any:
         # A number with a point counts as another one here, though Python says that 1.0 == 1.
@@ -122,7 +139,11 @@ def _two_steps(answer: Any, trial: Trial) -> None:
         return [seen(function(data, version)) for data, version in case]
 
     trial.compare(
-        answer, _today, cases, call=call, legal=bool,
+        answer,
+        _today,
+        cases,
+        call=call,
+        legal=bool,
         models={
             "still-a-float": _steps(lambda x: x),
             "cuts-cents": _steps(int),
@@ -132,7 +153,7 @@ def _two_steps(answer: Any, trial: Trial) -> None:
             "loses-a-field": _named,
             "keeps-the-old-one": _keeps,
         },
-    )  # fmt: skip
+    )
 
 
 # --- 11-6 ---------------------------------------------------------------------------------------
@@ -159,6 +180,9 @@ def _thin(data: Data) -> list[tuple[str, Data]]:
     return [(kind, {k: v for k, v in part.items() if k in keep}) for kind, part in _parts(data)]
 
 
+COMPLETED = ("shipped", "not shipped yet")
+
+
 @chapter.exercise(
     "11-6",
     form="Fill in",
@@ -178,6 +202,7 @@ def split(data):
     right="Two facts in the order in which they happened, each with what belongs to it, and no "
     "shipment that nobody sent.",
     mistakes={
+        "loses-the-shipment": "A carrier took this parcel, and no part says that it was shipped.",
         "invents-a-shipment": "No carrier took this parcel, and your list says that it was "
         "shipped. A step may compute what is known, and not invent.",
         "loses-the-payment": "The payment was received, although nothing has been shipped yet.",
@@ -189,16 +214,28 @@ def split(data):
         "into one.",
         "not-parts": "A split is a list of pairs, each with the name of a type and a dict of data.",
     },
+    cases=COMPLETED,
+    varies={
+        "carriers": variety.several(lambda data: data["carrier"], 3),
+        "methods": variety.several(lambda data: data["method"], 2),
+        "several items": variety.some(lambda data: len(data["items"]) > 1),
+    },
 )
 def _two_facts(answer: Any, trial: Trial) -> None:
     trial.function(answer, "split(data)")
-    cases = []
-    for shipped in (True, False, True, False, True):
-        items = [{"sku": trial.rng.choice(["MUG-BLUE", "LAMP-DESK"]), "quantity": 1}]
-        cases.append([{
-            "amount": trial.rng.randint(100, 9999), "method": trial.rng.choice(["card", "wallet"]),
-            "items": items, "carrier": "post" if shipped else None,
-        }])  # fmt: skip
+    cases: dict[str, list[list[Data]]] = {name: [] for name in COMPLETED}
+    for name in (*COMPLETED, *COMPLETED, *COMPLETED):
+        skus = trial.rng.sample(["MUG-BLUE", "LAMP-DESK", "NOTEBOOK-A5"], trial.rng.randint(1, 3))
+        cases[name].append(
+            [
+                {
+                    "amount": trial.rng.randint(100, 9999),
+                    "method": trial.rng.choice(["card", "wallet", "transfer"]),
+                    "items": [{"sku": sku, "quantity": trial.rng.randint(1, 4)} for sku in skus],
+                    "carrier": trial.rng.choice(["post", "bike"]) if name == "shipped" else None,
+                }
+            ]
+        )
 
     def call(function: Any, case: list[Any]) -> Any:
         parts = settled(function(case[0]))
@@ -206,23 +243,35 @@ def _two_facts(answer: Any, trial: Trial) -> None:
             return parts
         return [part[:2] if isinstance(part, tuple | list) else part for part in parts]
 
-    given = trial.call(answer, dict(cases[0][0]), given=cases[0])
-    parts = settled(given)
-    fits = isinstance(parts, list | tuple) and all(
-        isinstance(part, tuple | list) and 2 <= len(part) <= 3 and isinstance(part[0], str)
-        and isinstance(part[1], dict) for part in parts
-    )  # fmt: skip
-    trial.require(fits, "not-parts", given=cases[0], got=parts)
+    for name in COMPLETED:
+        if trial.only and trial.only != name:
+            continue
+        [data] = cases[name][0]
+        parts = settled(trial.call(answer, fresh(data), given=[data]))
+        trial.require(parts is not None, "no-return-here", given=[data], got="None")
+        fits = isinstance(parts, list | tuple) and all(
+            isinstance(part, tuple | list)
+            and 2 <= len(part) <= 3
+            and isinstance(part[0], str)
+            and isinstance(part[1], dict)
+            for part in parts
+        )
+        trial.require(fits, "not-parts", given=[data], got=repr(parts))
     trial.compare(
-        answer, _parts, cases, call=call, legal=bool,
+        answer,
+        _parts,
+        cases,
+        call=call,
+        legal=bool,
         models={
             "invents-a-shipment": _always_two,
             "loses-the-payment": lambda d: _parts(d) if d["carrier"] else [],
             "wrong-way-round": lambda d: _parts(d)[::-1],
             "all-in-both": _all_in_both,
             "loses-a-field": _thin,
+            "loses-the-shipment": lambda d: _parts(d)[:1],
         },
-    )  # fmt: skip
+    )
 
 
 # --- 11-8 ---------------------------------------------------------------------------------------
@@ -231,10 +280,15 @@ def _two_facts(answer: Any, trial: Trial) -> None:
 def _left_by(trial: Trial, version: int) -> tuple[Data, int]:
     """The state in a snapshot, as the code of that time had it."""
     amount = trial.rng.choice([29, 57, 1999, 2690, trial.rng.randint(1, 9999)])
-    paid = trial.rng.choice([0, amount])
+    paid = trial.rng.choice([0, amount, amount, 113])
     state: Data = {"city": trial.rng.choice(["London", "Paris", None])}
     if version == 1:
-        return {"customer": "ada", "amount": amount / 100, "paid": paid / 100, **state}, 1
+        return {
+            "customer": trial.rng.choice(["ada", "ben"]),
+            "amount": amount / 100,
+            "paid": paid / 100,
+            **state,
+        }, 1
     return {"amount": amount, "paid": paid, **state}, 2
 
 
@@ -287,6 +341,7 @@ def upcast_state(state, state_version):
     right="What can be computed is computed, and the rest comes from the events. A snapshot is "
     "never the only copy, so None costs time and nothing else.",
     mistakes={
+        "no-state": "A state is a dict, and no state is None. Something else came back.",
         "invents-the-customer": "The state of version 2 has no customer, and yours has one, or "
         "None in its place. The events know it: let them be replayed.",
         "uses-it-as-it-is": "This state came from older code, and you use it as it is. Whoever "
@@ -298,13 +353,27 @@ def upcast_state(state, state_version):
         "cuts-cents": "A cent is missing. A snapshot that is wrong by a cent is worse than none.",
         "loses-a-field": "A field of the state is gone that has nothing to do with the change.",
     },
+    cases=("a state of version 1", "a state of version 2"),
+    varies={
+        "versions": variety.several(lambda left: left[1], 2),
+        "paid and not": variety.some(lambda left: left[0]["paid"] == 0),
+        "cities": variety.several(lambda left: left[0]["city"], 3),
+        "customers": variety.several(lambda left: left[0].get("customer"), 3),
+    },
 )
 def _old_snapshot(answer: Any, trial: Trial) -> None:
     trial.function(answer, "upcast_state(state, state_version)")
-    cases = [[_left_by(trial, version)] for version in (1, 2) * 12]
-    for [(state, version)] in cases[:2]:
+    cases = {
+        f"a state of version {version}": [[_left_by(trial, version)] for _ in range(12)]
+        for version in (1, 2)
+    }
+    for name, group in cases.items():
+        if trial.only and trial.only != name:
+            continue
+        state, version = group[0][0]
         new = trial.call(answer, {**state}, version, given=[(state, version)])
         facts: dict[str, Any] = {"given": [(state, version)], "got": new}
+        trial.require(new is None or isinstance(new, dict), "no-state", **facts)
         trial.require(new != state, "uses-it-as-it-is", **facts)
         if version == 2 and isinstance(new, dict) and "customer" in new:
             trial.require(new.get("amount") != state["amount"], "invents-the-customer", **facts)
@@ -314,14 +383,18 @@ def _old_snapshot(answer: Any, trial: Trial) -> None:
         return [function({**state}, version) for state, version in case]
 
     trial.compare(
-        answer, _state_now, cases, call=call, legal=bool,
+        answer,
+        _state_now,
+        cases,
+        call=call,
+        legal=bool,
         models={
             "always-replays": lambda s, v: None,
             "cents-again": _times_100,
             "cuts-cents": _first_only(int),
             "loses-a-field": _no_city,
         },
-    )  # fmt: skip
+    )
 
 
 # --- 11-7 ---------------------------------------------------------------------------------------
@@ -335,22 +408,31 @@ _FIXED = {"street": "Mill Lane 11", "postcode": "E1"}
 #: same for both cannot answer it.
 QUESTIONS: dict[str, tuple[list[Saved], list[Saved], str]] = {
     "what is her postcode today?": (
-        [_HOME], [_HOME, ("CustomerMoved", _NEW)], "E1, and E7",
+        [_HOME],
+        [_HOME, ("CustomerMoved", _NEW)],
+        "E1, and E7",
     ),
     "what was her street before that?": (
         [_HOME, ("CustomerMoved", _NEW)],
-        [("CustomerRegistered", _FIXED), ("CustomerMoved", _NEW)], "number 1, and number 11",
+        [("CustomerRegistered", _FIXED), ("CustomerMoved", _NEW)],
+        "number 1, and number 11",
     ),
     "how many customers moved?": (
-        [_HOME, ("CustomerMoved", _NEW)], [_HOME, ("TypoCorrected", _NEW)], "one, and none",
+        [_HOME, ("CustomerMoved", _NEW)],
+        [_HOME, ("TypoCorrected", _NEW)],
+        "one, and none",
     ),
     "how many typos were corrected?": (
-        [_HOME, ("CustomerMoved", _FIXED)], [_HOME, ("TypoCorrected", _FIXED)], "none, and one",
+        [_HOME, ("CustomerMoved", _FIXED)],
+        [_HOME, ("TypoCorrected", _FIXED)],
+        "none, and one",
     ),
     "who opened the form and saved nothing?": (
-        [_HOME], [_HOME, ("", {})], "nobody, and she",
+        [_HOME],
+        [_HOME, ("", {})],
+        "nobody, and she",
     ),
-}  # fmt: skip
+}
 
 
 def _by_field(history: list[Saved]) -> list[Event]:
@@ -404,12 +486,13 @@ def _can_tell(answer: Any, trial: Trial) -> None:
     trial.kind(answer, dict, "the dict of the five questions")
     words = {"fields", "business", "both", "neither"}
     fits = answer.keys() == QUESTIONS.keys() and {*map(str, answer.values())} <= words
-    trial.require(fits, "other-words", got=list(map(str, answer.items())))
+    trial.require(fits, "other-words", got=[f"{k}: {v!r}" for k, v in answer.items()])
     for question, (one, other, words_for) in QUESTIONS.items():
         tells = [
-            name for name, log in (("fields", _by_field), ("business", _by_business))
+            name
+            for name, log in (("fields", _by_field), ("business", _by_business))
             if log(one) != log(other)
-        ]  # fmt: skip
+        ]
         truth = {0: "neither", 2: "both"}.get(len(tells), tells[0] if tells else "")
         said = answer[question]
         if said == truth:
@@ -421,9 +504,14 @@ def _can_tell(answer: Any, trial: Trial) -> None:
         else:
             key = "fields-say-why" if said in ("both", "fields") else "business-is-blind"
         log = _by_field if key in ("fields-say-why", "reads-minds") else _by_business
-        trial.fail(key, when=question, got=f"you said {said}",
-                   two_stories=f"their answers: {words_for}", events_of_one=log(one),
-                   of_the_other=log(other))  # fmt: skip
+        trial.fail(
+            key,
+            when=question,
+            got=f"you said {said}",
+            two_stories=f"their answers: {words_for}",
+            events_of_one=log(one),
+            of_the_other=log(other),
+        )
 
 
 # --- 11-4 ---------------------------------------------------------------------------------------
@@ -435,16 +523,30 @@ def _income(events: Sequence[Event], start: int = 0) -> int:
     return sum(e.data.get("amount", 0) for e in events[start:] if e.type in kinds)
 
 
-def _mistyped(trial: Trial) -> Iterator[tuple[list[Event], Event, int]]:
-    for payments in (1, 2, 3):
-        cents = [trial.rng.randint(10, 99) * 100 for _ in range(payments)]
-        events = placed_in("order-19", "ORDER", [
-            new_event("OrderPlaced", customer="eve", amount=sum(cents)),
-            *(new_event("PaymentReceived", amount=c) for c in cents[:-1]),
-            new_event("PaymentReceived", amount=cents[-1] * 10),
-            *([new_event("OrderShipped")] if payments == 3 else []),
-        ], trial.rng)  # fmt: skip
-        yield events, events[payments], cents[-1]
+def _mistyped(trial: Trial) -> Iterator[tuple[str, list[Event], int, int]]:
+    """A name, the events, the place of the wrong one, and what should have been typed."""
+    for name, payments in PAYMENTS.items():
+        for place in range(1, payments + 1):
+            cents = [trial.rng.randint(1000, 9999) for _ in range(payments)]
+            typed = [cent * (10 if n == place else 1) for n, cent in enumerate(cents, start=1)]
+            events = placed_in(
+                "order-19",
+                "ORDER",
+                [
+                    new_event("OrderPlaced", customer="eve", amount=sum(cents)),
+                    *(new_event("PaymentReceived", amount=cent) for cent in typed),
+                    *([new_event("OrderShipped")] if payments == 3 else []),
+                ],
+                trial.rng,
+            )
+            yield name, events, place, cents[place - 1]
+
+
+PAYMENTS = {
+    "one payment, and it is wrong": 1,
+    "one of two payments": 2,
+    "one of three, then a parcel": 3,
+}
 
 
 @chapter.exercise(
@@ -469,6 +571,8 @@ def correct(events, wrong, amount):
     right="Nothing was removed, each reader comes to the right sum by reading on, and the log says "
     "which payment was wrong.",
     mistakes={
+        "wrong-amount": "The wrong payment is taken back, and the new one has another amount than was really paid. It is passed in as `amount`.",
+        "more-than-two": "The sum is right, and more was added than a reversal and the right payment. Each event is a fact that somebody will read.",
         "rewrites-the-past": "An event that was in the log is gone, or is another one now. Who has "
         "read it will never hear of that.",
         "not-taken-back": "A read model that has counted the wrong payment reads on, and still has "
@@ -480,33 +584,50 @@ def correct(events, wrong, amount):
         "no-right-payment": "The wrong payment is taken back, and the right one is missing.",
         "not-the-log": "Give back the whole log: the events that were there, and then yours.",
     },
+    cases=tuple(PAYMENTS),
+    varies={
+        "every type": variety.types("OrderPlaced", "PaymentReceived", "OrderShipped"),
+        "amounts": variety.amounts_off_the_hundred,
+        "lengths": variety.lengths(3),
+    },
 )
 def _tutorial(answer: Any, trial: Trial) -> None:
     trial.function(answer, "correct(events, wrong, amount)")
-    for events, wrong, amount in _mistyped(trial):
-        given = trial.call(answer, list(events), wrong, amount, given=events)
-        log = settled(given)
-        fits = isinstance(log, list | tuple) and all(isinstance(e, Event) for e in log)
-        trial.require(fits, "not-the-log", given=events, got=log)
-        log = list(log)
-        when = f"event {wrong.sequence_number} should have been {amount}"
-        facts: dict[str, Any] = {"given": events, "when": when, "got": log}
-        news = log[len(events) :]
-        if log[: len(events)] != events:
-            only_new = log and not any(e.sequence_number for e in log)
-            trial.fail("not-the-log" if only_new else "rewrites-the-past", **facts)
-        read_on = _income(events) + _income(log, len(events))
-        truth = _income([e for e in events if e is not wrong]) + amount
-        sums: dict[str, Any] = {"read_model": f"has {read_on}, and {truth} was paid"}
-        backs = [e for e in news if e.type == "PaymentReversed"]
-        paid = [e for e in news if e.type == "PaymentReceived"]
-        if not backs and read_on == truth:
-            trial.fail("only-the-difference", **facts)
-        trial.require(backs, "not-taken-back", **facts, **sums)
-        trial.require(paid, "no-right-payment", **facts, **sums)
-        if read_on != truth:
-            right_back = backs[0].data.get("amount") == -wrong.data["amount"]
-            trial.fail("other" if right_back else "not-taken-back", **facts, **sums)
-        trial.require(paid[0].data.get("amount") == amount, "only-the-difference", **facts)
-        named = str(wrong.event_id) in map(str, backs[0].data.values())
-        trial.require(named, "which-one", **facts)
+    for name, events, place, amount in _mistyped(trial):
+        if trial.case(name, events):
+            _one_correction(answer, trial, events, place, amount)
+
+
+def _one_correction(
+    answer: Any, trial: Trial, events: list[Event], place: int, amount: int
+) -> None:
+    theirs = fresh(events)
+    wrong = events[place]
+    log = settled(trial.call(answer, list(theirs), theirs[place], amount, given=events))
+    trial.require(log is not None, "no-return-here", given=events, got="None")
+    fits = isinstance(log, list | tuple) and all(isinstance(e, Event) for e in log)
+    trial.require(fits, "not-the-log", given=events, got=repr(log)[:300])
+    log = list(log)
+    when = f"event {wrong.sequence_number} should have been {amount}"
+    facts: dict[str, Any] = {"given": events, "when": when, "got": log}
+    news = log[len(events) :]
+    # Compared with a copy: who changes an old event in place has changed it in the log as well.
+    if log[: len(events)] != events or theirs != events:
+        only_new = log and not any(e.sequence_number for e in log)
+        trial.fail("not-the-log" if only_new else "rewrites-the-past", **facts)
+    read_on = _income(events) + _income(log, len(events))
+    truth = _income([e for e in events if e is not wrong]) + amount
+    sums: dict[str, Any] = {"read_model": f"has {read_on}, and {truth} was paid"}
+    backs = [e for e in news if e.type == "PaymentReversed"]
+    paid = [e for e in news if e.type == "PaymentReceived"]
+    if not backs and read_on == truth:
+        trial.fail("only-the-difference", **facts)
+    trial.require(backs, "not-taken-back", **facts, **sums)
+    trial.require(paid, "no-right-payment", **facts, **sums)
+    if read_on != truth:
+        right_back = backs[0].data.get("amount") == -wrong.data["amount"]
+        trial.fail("wrong-amount" if right_back else "not-taken-back", **facts, **sums)
+    trial.require(paid[0].data.get("amount") == amount, "only-the-difference", **facts)
+    trial.require(len(backs) == len(paid) == 1, "more-than-two", **facts)
+    named = str(wrong.event_id) in map(str, backs[0].data.values())
+    trial.require(named, "which-one", **facts)

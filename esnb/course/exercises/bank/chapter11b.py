@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from esnb import Aggregate, EventStore, LessonClock, Projection, Projector, handles
 from esnb.course.exercises.engine.registry import Chapter
-from esnb.course.exercises.engine.trial import Trial, attempt
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.verdicts import attempt
 from esnb.events import Event
 from esnb.interchange import write_jsonl
 from esnb.privacy import KeyVault, forget
@@ -83,8 +84,9 @@ def _nothing_found(answer: Any, trial: Trial) -> None:
             query = "select * from events order by position"
             before = raw.sql(query).fetchall()
             came = attempt(lambda: [raw.execute(statement) for statement in answer])
-            trial.require(not came.error, "not-taken", when=list(map(str, answer)),
-                          got=came.lines())  # fmt: skip
+            trial.require(
+                not came.error, "not-taken", when=list(map(str, answer)), got=came.lines()
+            )
             after = raw.sql(query).fetchall()
         came = attempt(lambda: _verified(path, proof))
     trial.require(not came.error, "not-taken", when=list(answer), got=came.lines())
@@ -129,10 +131,9 @@ def _acts(rows: Rows) -> dict[str, tuple[str, Rows]]:
         "the first event is removed": ("only-the-end", rows[1:]),
         "the last event is removed": ("end-unseen", rows[:-1]),
         "two events change places": ("order-lost", [rows[0], rows[2], rows[1], *rows[3:]]),
-        "a letter moves to the next column": ("columns-run-together",
-                                              [rows[0], moved, *rows[2:]]),
+        "a letter moves to the next column": ("columns-run-together", [rows[0], moved, *rows[2:]]),
         "a letter moves to the next event": ("events-run-together", [rows[0], *over, *rows[3:]]),
-    }  # fmt: skip
+    }
 
 
 @chapter.exercise(
@@ -159,6 +160,7 @@ def proof_of(rows):
     right="Order, columns, first and last: each act gives another value. What a hash covers is "
     "decided by the text that you make for it.",
     mistakes={
+        "separator-in-a-column": "What you put between the columns may stand in a column as well, and then two different rows make one text. Take a character that no text holds, or write lengths or quotes.",
         "order-lost": "Two events changed places, and the proof is the same. The order of a log is "
         "a part of what it says.",
         "columns-run-together": "A letter moved from one column to the next, and the proof is the "
@@ -178,22 +180,59 @@ def _saw_no_swap(answer: Any, trial: Trial) -> None:
     trial.function(answer, "proof_of(rows)")
     types = ("OrderPlaced", "PaymentReceived", "OrderShipped", "OrderCancelled")
     for length in (4, 5, 7):
+        trial.case("")
         rows: Rows = [
-            (f"order-{trial.rng.randint(100, 999)}", trial.rng.choice(types),
-             f"amount={trial.rng.randint(100, 9999)}")
+            (
+                f"order-{trial.rng.randint(100, 999)}",
+                trial.rng.choice(types),
+                f"amount={trial.rng.randint(100, 9999)}",
+            )
             for _ in range(length)
-        ]  # fmt: skip
+        ]
         rows[1:3] = [(f"order-{n}", "PaymentReceived", f"amount={n}9") for n in (20, 10)]
         proof = trial.call(answer, list(rows), given=rows)
-        trial.kind(proof, (str, bytes, int), "a text, such as the digits of a hash")
+        trial.kind(proof, (str, bytes, int), "a text, such as the digits of a hash", given=rows)
         twin = [tuple(_Text(column) for column in row) for row in rows]
         again = trial.call(answer, twin, given=rows)
-        trial.require(proof == again, "another-tomorrow", given=rows,
-                      first_answer=str(proof), second_answer=str(again))  # fmt: skip
+        trial.require(
+            proof == again,
+            "another-tomorrow",
+            given=rows,
+            first_answer=str(proof),
+            second_answer=str(again),
+        )
         for act, (mistake, forged) in _acts(rows).items():
             seen = trial.call(answer, list(forged), given=forged) != proof
-            trial.require(seen, mistake, given=rows, when=act, the_log_now=forged,
-                          got=f"{proof!s:.16}... for both")  # fmt: skip
+            trial.require(
+                seen,
+                mistake,
+                given=rows,
+                when=act,
+                the_log_now=forged,
+                got=f"{proof!s:.16}... for both",
+            )
+    _separated(answer, trial)
+
+
+def _separated(answer: Any, trial: Trial) -> None:
+    """What is put between the columns must not stand in one of them."""
+    for mark in "-= |,;:/_#+*&~.\n\t":
+        one: Rows = [(f"order{mark}1{mark}Paid", "Placed", "x"), ("order-2", "Paid", "y")]
+        other: Rows = [(f"order{mark}1", f"Paid{mark}Placed", "x"), ("order-2", "Paid", "y")]
+        seen = trial.call(answer, list(one), given=one) != trial.call(answer, list(other))
+        if not seen and mark not in "-=":
+            trial.remark(
+                f"One trap is left: a text that holds {mark!r} itself would move unseen. A character "
+                "that no text holds, or a length before each column, is safe."
+            )
+        elif not seen:
+            trial.fail(
+                "separator-in-a-column",
+                given=one,
+                the_log_now=other,
+                when=f"the columns hold {mark!r}",
+                got="the same value for both",
+            )
 
 
 # --- 11b-6 --------------------------------------------------------------------------------------
@@ -204,7 +243,7 @@ PLACES = {
     "the metadata of the event": "metadata",
     "her snapshot": "copies",
     "the read model": "copies",
-    "a JSON Lines export of the log": "export",
+    "the data in a JSON Lines export": "export",
     "a CSV file of the read model": "copies",
 }
 
@@ -224,8 +263,9 @@ class _List(Projection):
 
     @handles("CustomerRegistered")
     def registered(self, db: Any, event: Event) -> None:
-        db.execute("insert into customers values (?, ?)", [event.data["customer"],
-                                                           event.data["name"]])  # fmt: skip
+        db.execute(
+            "insert into customers values (?, ?)", [event.data["customer"], event.data["name"]]
+        )
 
 
 @functools.cache
@@ -249,11 +289,14 @@ def _where_it_stands() -> dict[str, str]:
         event = store.sql("select event_data, metadata from events where position = 1").fetchone()
         assert event is not None
         texts = [
-            event[0], event[1], str(store.sql("select state_json from snapshots").fetchall()),
+            event[0],
+            event[1],
+            str(store.sql("select state_json from snapshots").fetchall()),
             str(customers.sql("from customers").fetchall()),
             # The actor is in the metadata of each line; asked is about the data.
-            export.read_text("utf-8").replace(f'"actor":"{NAME}"', ""), csv,
-        ]  # fmt: skip
+            export.read_text("utf-8").replace(f'"actor":"{NAME}"', ""),
+            csv,
+        ]
         return dict(zip(PLACES, map(str, texts), strict=True))
 
 
@@ -268,7 +311,7 @@ stands_there = {
     "the metadata of the event": ...,
     "her snapshot": ...,
     "the read model": ...,
-    "a JSON Lines export of the log": ...,
+    "the data in a JSON Lines export": ...,
     "a CSV file of the read model": ...,
 }  # True: her name can be read there; False: it cannot
 """,
@@ -288,31 +331,43 @@ stands_there = {
         "metadata is sealed.",
         "copies-follow": "This was made while there was a key, from the event as Python reads it. "
         "Nobody has told it since.",
-        "exports-are-open": "This export has the rows as they are stored. What is sealed there is "
+        "exports-are-open": "The export has the rows as they are stored. What is sealed there is "
         "sealed here, and with the same key.",
         "not-true-or-false": "Keep the six lines, and give each True or False.",
     },
 )
 def _where_she_stands(answer: Any, trial: Trial) -> None:
     trial.kind(answer, dict, "the dict of the six places")
-    fits = answer.keys() == PLACES.keys() and all(value in (True, False) for value in
-                                                  answer.values())  # fmt: skip
-    trial.require(fits, "not-true-or-false", got=list(map(str, answer.items())))
-    keys = {"log": "the-log-forgets-nothing", "metadata": "metadata-is-sealed",
-            "copies": "copies-follow", "export": "exports-are-open"}  # fmt: skip
+    fits = answer.keys() == PLACES.keys() and all(
+        value in (True, False) for value in answer.values()
+    )
+    trial.require(fits, "not-true-or-false", got=[f"{k}: {v!r}" for k, v in answer.items()])
+    keys = {
+        "log": "the-log-forgets-nothing",
+        "metadata": "metadata-is-sealed",
+        "copies": "copies-follow",
+        "export": "exports-are-open",
+    }
     for place, text in _where_it_stands().items():
-        trial.require(bool(answer[place]) == (NAME in text), keys[PLACES[place]],
-                      when=place, got=f"you said {answer[place]}",
-                      it_holds=text.strip()[:300])  # fmt: skip
+        trial.require(
+            bool(answer[place]) == (NAME in text),
+            keys[PLACES[place]],
+            when=place,
+            got=f"you said {answer[place]}",
+            it_holds=text.strip()[:300],
+        )
 
 
 # --- 11b-7 --------------------------------------------------------------------------------------
 
 Row = dict[str, Any]
 _FACTS = (
-    ("customer-c-17", 1, "name"), ("customer-c-17", 1, "street"), ("customer-c-17", 4, "street"),
-    ("customer-c-18", 1, "name"), ("customer-c-18", 1, "street"),
-)  # fmt: skip
+    ("customer-c-17", 1, "name"),
+    ("customer-c-17", 1, "street"),
+    ("customer-c-17", 4, "street"),
+    ("customer-c-18", 1, "name"),
+    ("customer-c-18", 1, "street"),
+)
 
 
 def _sealed(trial: Trial) -> tuple[list[Row], Callable[[Row], str]]:
@@ -325,8 +380,14 @@ def _sealed(trial: Trial) -> tuple[list[Row], Callable[[Row], str]]:
         )
         nonce = trial.rng.randbytes(12)
         box = nonce + ciphers[stream].encrypt(nonce, value.encode(), f"{stream} {field}".encode())
-        rows.append({"stream": stream, "number": number, "field": field,
-                     "box": base64.b64encode(box).decode()})  # fmt: skip
+        rows.append(
+            {
+                "stream": stream,
+                "number": number,
+                "field": field,
+                "box": base64.b64encode(box).decode(),
+            }
+        )
 
     def opened(row: Row) -> str:
         box = base64.b64decode(row["box"], validate=True)

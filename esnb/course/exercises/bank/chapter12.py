@@ -8,10 +8,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from esnb import new_event
+from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.histories import placed_in
 from esnb.course.exercises.engine.registry import Chapter
-from esnb.course.exercises.engine.stub_detection import is_gap
-from esnb.course.exercises.engine.trial import StillStub, Trial, attempt, shrink
+from esnb.course.exercises.engine.shrinking import shrink
+from esnb.course.exercises.engine.stubs import is_gap
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.verdicts import StillStub, attempt
 from esnb.events import Event
 
 chapter = Chapter("12_neighbours")
@@ -91,18 +94,23 @@ def _cdc_or_not(answer: Any, trial: Trial) -> None:
     from esnb.capture import sample
 
     trial.kind(answer, dict, "the dict of the six lines")
-    fits = answer.keys() == ASKED.keys() and all(type(v) is bool for v in answer.values())
-    trial.require(fits, "other-words", got=[f"{k}: {v}" for k, v in answer.items()])
+    fits = answer.keys() == ASKED.keys() and all(v in (True, False) for v in answer.values())
+    trial.require(fits, "other-words", got=[f"{k}: {v!r}" for k, v in answer.items()])
     changes = sample()
     for what, (truth, mistake) in ASKED.items():
-        if answer[what] != truth(changes):
+        if bool(answer[what]) != truth(changes):
             shown = _updates(changes, "refund_to" if "back" in what else "price")[:2]
             rows = [f"{_short(old)} -> {_short(new)}" for old, new in shown]
             if "deleted" in what:
                 gone = next(c for c in changes if c["op"] == "d")
                 rows = [f"{_short(gone['before'])} -> {gone['after']}"]
-            trial.fail(mistake, when=what, got=f"you said {answer[what]}", the_rows=rows,
-                       the_source=", ".join(changes[0]["source"]))  # fmt: skip
+            trial.fail(
+                mistake,
+                when=what,
+                got=f"you said {answer[what]}",
+                the_rows=rows,
+                the_source=", ".join(changes[0]["source"]),
+            )
 
 
 def _short(row: Mapping[str, Any]) -> str:
@@ -153,34 +161,44 @@ turns = ...  # one question whose other answer alone would turn the verdict; Non
         "does-not-turn": "With the other answer to that question the verdict stays the same.",
         "something-turns": "You say that no single answer would turn the verdict, and one would.",
     },
+    none_counts=True,
 )
 def _your_verdict(answer: Any, trial: Trial) -> None:
     from esnb.course.widgets import advise
     from esnb.course.widgets.checklist import ITEMS
 
-    pair = isinstance(answer, tuple | list) and len(answer) == 2
-    trial.require(pair, "wrong-kind", got=f"{answer!r:.200}", wanted="two things: (answers, turns)")
-    answers, turns = answer
+    answers, turns = trial.parts(answer, 2, "two things: (answers, turns)")
     trial.kind(answers, dict, "a dict of answers")
     unknown = [str(key) for key in answers if key not in ITEMS]
     trial.require(not unknown, "no-such-question", got=unknown, known=", ".join(ITEMS))
     strange = [f"{k}: {v}" for k, v in answers.items() if v not in ("yes", "no", "not sure")]
     trial.require(not strange, "other-words", got=strange)
     advice = advise(answers)
-    trial.require(advice.verdict, "not-decided", got=advice.title,
-                  still_open=", ".join(advice.open))  # fmt: skip
+    trial.require(
+        advice.verdict, "not-decided", got=advice.title, still_open=", ".join(advice.open)
+    )
     found = _turns(answers)
-    rows: dict[str, Any] = {"given": [f"{k}: {v}" for k, v in answers.items()],
-                            "verdict": advice.title}  # fmt: skip
+    rows: dict[str, Any] = {
+        "given": [f"{k}: {v}" for k, v in answers.items()],
+        "verdict": advice.title,
+    }
     if turns is None:
         trial.require(not found, "something-turns", **rows)
         return
     trial.require(turns in ITEMS, "no-such-question", got=str(turns), known=", ".join(ITEMS))
-    trial.require(answers.get(turns, "not sure") != "not sure", "not-answered", **rows,
-                  got=f"{turns}: not sure")  # fmt: skip
+    trial.require(
+        answers.get(turns, "not sure") != "not sure",
+        "not-answered",
+        **rows,
+        got=f"{turns}: not sure",
+    )
     other = advise({**answers, turns: "no" if answers[turns] == "yes" else "yes"})
-    trial.require(turns in found, "does-not-turn", **rows,
-                  got=f"with the other answer to {turns}: {other.title}")  # fmt: skip
+    trial.require(
+        turns in found,
+        "does-not-turn",
+        **rows,
+        got=f"with the other answer to {turns}: {other.title}",
+    )
 
 
 # --- 12-4 ---------------------------------------------------------------------------------------
@@ -214,9 +232,15 @@ def _deeds(rng: random.Random, orders: int) -> list[Deed]:
             discounted |= kind in ("DiscountGranted", AT_ONCE)
             factor = {"DiscountGranted": 0.9, AT_ONCE: 9.5}.get(kind, rng.choice([0.5, 0.8, 10]))
             price = round(price * factor)
-            why = "" if kind == PAST_THE_SHOP else (
-                MISTYPED if kind == "PriceCorrected" else rng.choice([SCRATCHED, "a regular guest"])
-            )  # fmt: skip
+            why = (
+                ""
+                if kind == PAST_THE_SHOP
+                else (
+                    MISTYPED
+                    if kind == "PriceCorrected"
+                    else rng.choice([SCRATCHED, "a regular guest"])
+                )
+            )
             deeds.append(Deed(order, kind, price, why))
     return deeds
 
@@ -234,8 +258,9 @@ def _recorded(deeds: Sequence[Deed]) -> tuple[list[dict[str, Any]], list[Event]]
 
     def change(before: Any, after: Any) -> None:
         source = {"connector": "duckdb", "table": "orders", "txId": len(changes) + 1}
-        changes.append({"op": "u" if before else "c", "before": before, "after": after,
-                        "source": source})  # fmt: skip
+        changes.append(
+            {"op": "u" if before else "c", "before": before, "after": after, "source": source}
+        )
 
     for deed in deeds:
         if deed.order not in rows:
@@ -262,8 +287,9 @@ def _judged(deeds: Sequence[Deed], got: Mapping[Any, Any]) -> str:
     extra = set(got) - set(truth)
     if extra:
         changes, _ = _recorded(deeds)
-        cheaper = {new["id"] for old, new in _updates(changes, "price")
-                   if new["price"] < old["price"]}  # fmt: skip
+        cheaper = {
+            new["id"] for old, new in _updates(changes, "price") if new["price"] < old["price"]
+        }
         return "cheaper-is-no-discount" if extra <= cheaper else "every-price-event"
     missing = set(truth) - set(got)
     if missing:
@@ -293,7 +319,7 @@ def discounts(changes, events):
     todo="The function is still the one that guesses from the rows. Change it, run the cell, and "
     "check again.",
     hints=(
-        "A lower price may be a discount, a mended typing mistake, or somebody with a tool. Do "
+        "A lower price may be a discount, a corrected typing mistake, or somebody with a tool. Do "
         "two photographs of a row tell you which?",
         "Ask those who were told what was meant. The event has a name for it, and carries the "
         "reason in its metadata.",
@@ -313,18 +339,32 @@ def discounts(changes, events):
         "the same order.",
         "no-reason": "The order is right. Why did it get the discount? Somebody gave a reason.",
     },
+    varies={
+        "every kind of deed": lambda seen: (
+            {d.kind for deeds in seen for d in deeds}
+            == {"DiscountGranted", "PriceCorrected", PAST_THE_SHOP, AT_ONCE}
+        ),
+        "several reasons": lambda seen: len({d.why for deeds in seen for d in deeds}) > 3,
+        "prices that rise and fall": lambda seen: (
+            {d.price > LAMP for deeds in seen for d in deeds} == {True, False}
+        ),
+        "lengths": variety.lengths(4),
+    },
 )
 def _went_down(answer: Any, trial: Trial) -> None:
     trial.function(answer, "discounts(changes, events)")
 
     def ask(deeds: Sequence[Deed]) -> str:
         changes, events = _recorded(deeds)
-        got = trial.call(answer, changes, events,
-                         given=[f"{deed.order}: {deed.kind}" for deed in deeds])  # fmt: skip
-        trial.kind(got, dict, "a dict: the order, and why")
+        got = trial.call(
+            answer, changes, events, given=[f"{deed.order}: {deed.kind}" for deed in deeds]
+        )
+        trial.kind(got, Mapping, "a dict: the order, and why")
         return _judged(deeds, got)
 
     cases = [_deeds(trial.rng, n) for n in (1, 1, 1, 2, 2, 2, 3, 3, 4, 5) * 2]
+    for case in cases:
+        trial.case("", case)
     named = {key: case for case in reversed(cases) if (key := ask(case))}
     # Whoever takes all price events takes cheaper ones too: the wider mistake is the name.
     for key in ("every-price-event", "misses-a-discount", "cheaper-is-no-discount", *named):
@@ -332,11 +372,18 @@ def _went_down(answer: Any, trial: Trial) -> None:
             small = shrink(named[key], lambda deeds, key=key: ask(deeds) == key)  # type: ignore[misc]
             changes, events = _recorded(small)
             said = [f"{e.aggregate_id} {e.type}, because: {e.metadata['reason']}" for e in events]
-            rows = [f"{old['id']} {old['price']} -> {new['price']}"
-                    for old, new in _updates(changes, "price")]  # fmt: skip
-            trial.fail(key, given=[f"{d.order}: {d.kind}" for d in small], the_rows=rows,
-                       the_events=said or "none", got=answer(changes, events),
-                       wanted=_granted(small))  # fmt: skip
+            rows = [
+                f"{old['id']} {old['price']} -> {new['price']}"
+                for old, new in _updates(changes, "price")
+            ]
+            trial.fail(
+                key,
+                given=[f"{d.order}: {d.kind}" for d in small],
+                the_rows=rows,
+                the_events=said or "none",
+                got=answer(changes, events),
+                wanted=_granted(small),
+            )
 
 
 # --- 12-5 ---------------------------------------------------------------------------------------

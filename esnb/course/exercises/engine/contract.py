@@ -63,9 +63,14 @@ def same_lists(got: Any, wanted: Any) -> None:
 def keeps_order(store: Any) -> None:
     """Events come back as they were stored, in their order; an unknown stream has none."""
     put(store, "order-1", facts("OrderPlaced", "PaymentReceived", "OrderShipped"), 0)
-    same_lists([row[1:] for row in told(store, "order-1")],
-               [("OrderPlaced", {"amount": 100}), ("PaymentReceived", {"amount": 200}),
-                ("OrderShipped", {"amount": 300})])  # fmt: skip
+    same_lists(
+        [row[1:] for row in told(store, "order-1")],
+        [
+            ("OrderPlaced", {"amount": 100}),
+            ("PaymentReceived", {"amount": 200}),
+            ("OrderShipped", {"amount": 300}),
+        ],
+    )
     same_lists(told(store, "order-nobody"), [])
 
 
@@ -82,10 +87,12 @@ def keeps_streams_apart(store: Any) -> None:
     put(store, "order-3", facts("OrderPlaced", start=4), 0)
     put(store, "account-3", facts("AccountOpened", "CreditAdded", start=5), 0)
     put(store, "order-3", facts("OrderCancelled", start=6), 1)
-    same_lists([row[:2] for row in told(store, "order-3")],
-               [(1, "OrderPlaced"), (2, "OrderCancelled")])  # fmt: skip
-    same_lists([row[:2] for row in told(store, "account-3")],
-               [(1, "AccountOpened"), (2, "CreditAdded")])  # fmt: skip
+    same_lists(
+        [row[:2] for row in told(store, "order-3")], [(1, "OrderPlaced"), (2, "OrderCancelled")]
+    )
+    same_lists(
+        [row[:2] for row in told(store, "account-3")], [(1, "AccountOpened"), (2, "CreditAdded")]
+    )
 
 
 def has_bookmarks(store: Any) -> None:

@@ -17,7 +17,8 @@ NOT_YET: Final = "not yet"
 NOT_QUITE: Final = "not quite"
 RIGHT: Final = "right"
 
-_MARKS = {NOT_YET: "○", NOT_QUITE: "◐", RIGHT: "●"}
+#: What stands before each outcome.
+MARKS: dict[str, str] = {NOT_YET: "○", NOT_QUITE: "◐", RIGHT: "●"}
 _SIDES = {NOT_YET: "dotted #999999", NOT_QUITE: "dashed #e69f00", RIGHT: "solid #56b4e9"}
 _BOX = (
     "border-left:5px {side};padding:4px 0 4px 12px;margin:4px 0;max-width:52em;"
@@ -43,8 +44,9 @@ class Feedback:
 
     `points` is the share reached, from 0 to 1, and `worth` what the whole is worth. `details` are
     pairs of a title and lines: the events that were given, what came back, the first difference.
-    `mistake` is the key of the mistake that was recognised. While nbgrader grades, the text of a
-    feedback is the bare number of points.
+    `mistake` is the key of the mistake that was recognised. `others` are other solutions to compare
+    with, as a title and the code: folded in HTML, only named in text. While nbgrader grades, the
+    text of a feedback is the bare number of points.
     """
 
     exercise: str
@@ -56,11 +58,12 @@ class Feedback:
     details: tuple[tuple[str, tuple[str, ...]], ...] = ()
     links: tuple[tuple[str, Link], ...] = ()
     after: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         if is_graded():
             return f"{round(self.points * self.worth, 4):g}"
-        head = f"{_MARKS[self.outcome]} {self.exercise}: {self.outcome}. {self.message}"
+        head = f"{MARKS[self.outcome]} {self.exercise}: {self.outcome}. {self.message}"
         rows = [
             f"  {name:<17}{line}"
             for title, lines in self.details
@@ -91,9 +94,17 @@ class Feedback:
         after = f"<div>{_code(self.after)}</div>" if self.after else ""
         return (
             f'<div style="{_BOX.format(side=_SIDES[self.outcome])}"><div>'
-            f"<b>{_MARKS[self.outcome]} {html.escape(self.exercise)}: {self.outcome}.</b> "
-            f"{_code(self.message)}</div>{table}{links}{after}</div>"
+            f"<b>{MARKS[self.outcome]} {html.escape(self.exercise)}: {self.outcome}.</b> "
+            f"{_code(self.message)}</div>{table}{_folded(self.others)}{links}{after}</div>"
         )
+
+
+def _folded(others: tuple[tuple[str, str], ...]) -> str:
+    return "".join(
+        f"<details><summary>{html.escape(title)}</summary>"
+        f'<pre style="{_PRE};margin:4px 0">{html.escape(code)}</pre></details>'
+        for title, code in others
+    )
 
 
 @dataclass(frozen=True, slots=True)

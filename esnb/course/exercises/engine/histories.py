@@ -26,20 +26,39 @@ CUSTOMERS = ("ada", "ben", "cleo", "dan")
 def placed_in(
     aggregate_id: str, kind: str, events: Sequence[Event], rng: random.Random
 ) -> list[Event]:
-    """The events as a store would hand them out: with their place, an id and a time.
+    """The events of one stream as a store would hand them out: with their place, an id and times.
 
-    Times rise by a minute or more, and `recorded_at` is the time of the event.
+    Other streams lie between them, so positions are unlike sequence numbers; see `timed` for times.
     """
-    time, result = START, []
+    position, result = rng.randint(1, 5), []
     for number, event in enumerate(events, start=1):
-        time += timedelta(minutes=rng.randint(1, 90))
+        position += rng.choice([1, 1, 2, 4])
         result.append(
             replace(
-                event, aggregate_id=aggregate_id, aggregate_type=kind, sequence_number=number,
-                position=number, event_id=UUID(int=rng.getrandbits(128), version=4),
-                occurred_at=event.occurred_at or time, recorded_at=time,
+                event,
+                aggregate_id=aggregate_id,
+                aggregate_type=kind,
+                sequence_number=number,
+                position=position,
+                event_id=UUID(int=rng.getrandbits(128), version=4),
             )
-        )  # fmt: skip
+        )
+    return timed(result, rng)
+
+
+def timed(events: Sequence[Event], rng: random.Random) -> list[Event]:
+    """The events of a log with times: `recorded_at` never falls, and some occurred long before.
+
+    Some were recorded together, at one time, some after days; some are told of late.
+    """
+    recorded, result = START, []
+    for event in events:
+        wait = rng.choice([0, rng.randint(1, 90), rng.randint(1, 90), rng.randint(1500, 5000)])
+        recorded += timedelta(minutes=wait, seconds=rng.randint(0, 59) * bool(wait))
+        late = timedelta(
+            minutes=rng.choice([0, 0, 0, rng.randint(1, 300), rng.randint(1500, 3000)])
+        )
+        result.append(replace(event, occurred_at=recorded - late, recorded_at=recorded))
     return result
 
 
@@ -60,15 +79,26 @@ def order_history(
 
 
 def _order_event(order: Order, rng: random.Random) -> Event:
-    sku = rng.choice(list(PRICES))
-    line = {"sku": sku, "quantity": rng.randint(1, 3), "price": PRICES[sku]}
+    line = _line(rng)
     if order.status is None:
-        return new_event("OrderPlaced", customer=rng.choice(CUSTOMERS), items=[line])
+        other = [_line(rng, line["sku"])] if rng.random() < 0.4 else []
+        return new_event("OrderPlaced", customer=rng.choice(CUSTOMERS), items=[line, *other])
     rest = [{"sku": s, "quantity": q} for s, q in order.to_ship.items()]
+    part = rng.choice(rest or [{"sku": "", "quantity": 1}])
+    parcel = (
+        [{**part, "quantity": rng.randint(1, part["quantity"])}] if rng.random() < 0.4 else rest
+    )
     mine = rng.choice(list(order.items))
     choices = {
-        "PENDING": ["ItemAdded", "ItemAdded", "ItemRemoved", "PaymentReceived", "OrderCancelled"],
-        "PAID": ["OrderShipped", "OrderShipped", "OrderCancelled", "RefundIssued"],
+        "PENDING": [
+            "ItemAdded",
+            "ItemAdded",
+            "ItemRemoved",
+            "PaymentReceived",
+            "PaymentReceived",
+            "OrderCancelled",
+        ],
+        "PAID": ["OrderShipped", "OrderShipped", "OrderShipped", "OrderCancelled", "RefundIssued"],
         "SHIPPED": ["OrderDelivered", "RefundIssued"],
         "CANCELLED": ["RefundIssued"],
     }
@@ -76,13 +106,18 @@ def _order_event(order: Order, rng: random.Random) -> Event:
         "ItemAdded": line,
         "ItemRemoved": {"sku": mine},
         "PaymentReceived": {"amount": order.due, "method": rng.choice(["card", "wallet"])},
-        "OrderShipped": {"items": rest, "carrier": "post"},
+        "OrderShipped": {"items": parcel, "carrier": rng.choice(["post", "bike"])},
         "OrderDelivered": {},
-        "OrderCancelled": {"reason": "changed my mind"},
-        "RefundIssued": {"amount": rng.randint(1, 5) * 100, "reason": "goodwill"},
+        "OrderCancelled": {"reason": rng.choice(["changed my mind", "too late"])},
+        "RefundIssued": {"amount": rng.randint(1, 999), "reason": "goodwill"},
     }
     kind = rng.choice(choices[order.status])
     return new_event(kind, data[kind])
+
+
+def _line(rng: random.Random, without: str = "") -> dict[str, Any]:
+    sku = rng.choice([name for name in PRICES if name != without])
+    return {"sku": sku, "quantity": rng.randint(1, 3), "price": PRICES[sku]}
 
 
 def account_history(
@@ -91,8 +126,8 @@ def account_history(
     """A customer's account: opened, then credit added and spent, never below zero."""
     events, balance = [new_event("AccountOpened", customer=aggregate_id.partition("-")[2])], 0
     while len(events) < length:
-        amount = rng.randint(1, 9) * 100
-        if rng.random() < 0.5 and balance >= amount:
+        amount = rng.randint(1, 999)
+        if rng.random() < 0.6 and balance >= amount:
             balance -= amount
             events.append(new_event("CreditSpent", amount=amount, order="order-1042"))
         else:
@@ -108,7 +143,7 @@ def shop_log(rng: random.Random, orders: int = 3, length: int = 4) -> list[Event
     while any(waiting):
         stream = rng.choice([events for events in waiting if events])
         log.append(replace(stream.pop(0), position=len(log) + 1))
-    return log
+    return timed(log, rng)
 
 
 def is_order_history(events: Sequence[Event]) -> bool:

@@ -15,11 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from esnb.course.exercises.engine.feedback import Link
-from esnb.course.exercises.engine.trial import GENERAL, Trial
+from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.verdicts import GENERAL
 
 Form = Literal["Predict", "Fill in", "Bug hunt", "Break it", "Put in order", "Your data"]
 FORMS = ("Predict", "Fill in", "Bug hunt", "Break it", "Put in order", "Your data")
 Checker = Callable[[Any, Trial], None]
+#: Whether what an answer was tried with varies as it should; given everything that was tried.
+Varies = Callable[[Sequence[Any]], bool]
 
 _BANK: dict[str, Exercise] = {}
 
@@ -30,6 +33,8 @@ class Exercise:
 
     `section` is a heading of the chapter, where the idea is explained. `right` says in a sentence
     what a right answer has shown. `stub` is the source of the cell that the learner fills in.
+    `cases` are the checks in words, which can be run one by one; `varies` says what must differ
+    among the things that an answer is tried with. `none_counts`: None may be an answer.
     """
 
     id: str
@@ -44,6 +49,9 @@ class Exercise:
     mistakes: Mapping[str, str]
     checker: Checker = field(repr=False)
     todo: str = ""
+    cases: tuple[str, ...] = ()
+    varies: Mapping[str, Varies] = field(default_factory=dict, repr=False)
+    none_counts: bool = False
 
     @property
     def heading(self) -> str:
@@ -84,14 +92,26 @@ class Chapter:
         self.chapter = chapter or notebook
 
     def exercise(
-        self, id: str, *, form: Form, title: str, section: str, stub: str,
-        hints: Sequence[str], right: str, mistakes: Mapping[str, str],
-        chapter: str = "", todo: str = "",
-    ) -> Callable[[Checker], Checker]:  # fmt: skip
+        self,
+        id: str,
+        *,
+        form: Form,
+        title: str,
+        section: str,
+        stub: str,
+        hints: Sequence[str],
+        right: str,
+        mistakes: Mapping[str, str],
+        chapter: str = "",
+        todo: str = "",
+        cases: Sequence[str] = (),
+        varies: Mapping[str, Varies] | None = None,
+        none_counts: bool = False,
+    ) -> Callable[[Checker], Checker]:
         """Register the decorated checker, `(answer, trial) -> None`, under an id.
 
         It returns for a right answer, and ends with `trial.fail(...)` for any other. `todo` is
-        what to do first, said when the stub is untouched.
+        what to do first, said when the stub is untouched. The rest is as `Exercise` has it.
         """
         nudge, idea, first_line = hints
         if id in _BANK:
@@ -101,9 +121,22 @@ class Chapter:
 
         def register(checker: Checker) -> Checker:
             _BANK[id] = Exercise(
-                id, form, title, self.notebook, chapter or self.chapter, section,
-                stub.strip("\n"), (nudge, idea, first_line), right, dict(mistakes), checker, todo,
-            )  # fmt: skip
+                id,
+                form,
+                title,
+                self.notebook,
+                chapter or self.chapter,
+                section,
+                stub.strip("\n"),
+                (nudge, idea, first_line),
+                right,
+                dict(mistakes),
+                checker,
+                todo,
+                tuple(cases),
+                dict(varies or {}),
+                none_counts,
+            )
             return checker
 
         return register

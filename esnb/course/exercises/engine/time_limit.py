@@ -1,15 +1,20 @@
 """Run a learner's code: in a thread of its own, for a limited time, with its prints kept.
 
-A thread can be told from outside to stop (`PyThreadState_SetAsyncExc`), on every system; a loop
-that swallows the message is told again, and a call that never comes back to Python is left behind.
+What counts is the work of the answer's own thread in one call of the answer, measured by that
+thread's clock: a busy machine does not make an answer late, and a slow one is given more. One that
+sleeps is told apart. A thread can be told from outside to stop (`PyThreadState_SetAsyncExc`), on
+every system; a loop that swallows the message is told again, a query in the database is
+interrupted, and a call that never comes back to Python is left behind.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import io
 import linecache
+import os
 import random
 import sys
 import sysconfig
@@ -22,15 +27,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: How long a check may take: seconds of the processor, and of the clock for one that sleeps.
+from esnb.course.exercises.engine.interrupting import interrupt_queries
+
+#: Seconds of work that one call of an answer may take, on a machine like the one of the authors.
 LIMIT = 4.0
-PATIENCE = 5  # times the limit, by the clock
+ALL_CALLS = 10  # times as much for the calls of one check together
+IDLE = 10.0  # seconds by the clock in which hardly any work is done: it sleeps
+PATIENCE = 40  # times the limit, by the clock, whatever happens
 STUBBORN = 5.0  # seconds to insist on the end of a loop that swallows exceptions
+SILENCE = 2.0  # seconds of one call until the learner is told that the check is still at work
 PRINTS = 2_000  # characters of a learner's prints that are kept
 
 _OURS = str(Path(__file__).resolve().parents[3])
 _PATHS = sysconfig.get_paths()
 _NOT_THEIRS = (_OURS, *{_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_sleep = time.sleep
 
 
 class Stopped(SystemExit):
@@ -39,17 +50,70 @@ class Stopped(SystemExit):
 
 @dataclass(slots=True)
 class Run:
-    """What became of it: a value or an error; whether it had to be stopped, whether it did stop."""
+    """What became of it: a value or an error; whether it had to be stopped, whether it did stop.
+
+    `why` says what it was doing when it had to be stopped: "" (working) or "asleep".
+    """
 
     value: Any = None
     error: BaseException | None = None
     endless: bool = False
     left_behind: bool = False
     printed: str = ""
+    why: str = ""
+
+
+class _Meter:
+    """The work of one thread, since it began and since it last began to call the answer."""
+
+    def __init__(self) -> None:
+        self.clock: int | None = None
+        self.lap()
+
+    def start(self) -> None:
+        """Called in the thread that is measured."""
+        with contextlib.suppress(AttributeError, OSError):  # not on every system
+            self.clock = time.pthread_getcpuclockid(threading.get_ident())
+        self.first = self.now()
+        self.lap()
+
+    def now(self) -> float:
+        """Seconds of work so far; of the whole process where a thread has no clock."""
+        if self.clock is not None:
+            try:
+                return time.clock_gettime(self.clock)
+            except OSError:  # the thread has ended
+                return self.began
+        return time.process_time()
+
+    def lap(self) -> None:
+        """The answer is called now."""
+        self.began, self.since = self.now(), time.monotonic()
+
+
+_meters = threading.local()
+
+
+def lap() -> None:
+    """Begin to count anew: the answer is called now. Does nothing outside of `run`."""
+    meter = getattr(_meters, "meter", None)
+    if meter is not None:
+        meter.lap()
+
+
+@functools.cache
+def slowness() -> float:
+    """How many times slower than the authors' machine this one works; at least 1."""
+    times = []
+    for _ in range(3):
+        began = time.thread_time()
+        sum(n & 7 for n in range(60_000))
+        times.append(time.thread_time() - began)
+    return max(1.0, min(times) / 0.003)
 
 
 class _Prints(io.TextIOBase):
-    """Keeps the beginning of what is printed: an endless loop may print for ever."""
+    """Keeps the beginning of what is printed: an endless loop may print without end."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -64,10 +128,15 @@ class _Prints(io.TextIOBase):
 
 
 def run(work: Callable[[], Any], limit: float | None = None) -> Run:
-    """Do the work, at most `limit` seconds; nothing it raises or prints gets out of here."""
-    done, prints = Run(), _Prints()
+    """Do the work, each call of the answer for at most `limit` seconds of work.
+
+    Nothing that it raises or prints gets out of here.
+    """
+    done, prints, meter = Run(), _Prints(), _Meter()
 
     def target() -> None:
+        meter.start()
+        _meters.meter = meter
         try:
             done.value = work()
         except Stopped:
@@ -76,27 +145,49 @@ def run(work: Callable[[], Any], limit: float | None = None) -> Run:
             done.error = error
 
     with contextlib.ExitStack() as stack:
+        say = stack.enter_context(_sign_of_life())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(contextlib.redirect_stdout(prints))
         stack.enter_context(contextlib.redirect_stderr(prints))
         stack.enter_context(_no_word_of_stopping())
         thread = threading.Thread(target=target, name="esnb-exercise", daemon=True)
+        stack.enter_context(_light_sleep(thread))
         try:
             thread.start()
         except RuntimeError:  # a Python without threads, in a browser
             target()
         else:
-            seconds = LIMIT if limit is None else limit
             # The reader's stop button counts as if the time were up.
             with contextlib.suppress(KeyboardInterrupt):
-                _wait(thread, seconds)
+                done.why = _wait(thread, meter, LIMIT if limit is None else limit, say)
             if thread.is_alive():
                 done.endless = True
                 _stop(thread)
                 done.left_behind = thread.is_alive()
     done.printed = prints.text
     return done
+
+
+@contextlib.contextmanager
+def _sign_of_life() -> Iterator[Callable[[str], None]]:
+    """Something to call with a sentence: it is shown while the check runs, and taken away then."""
+    screen, said = sys.stdout, False
+
+    def say(text: str) -> None:
+        nonlocal said
+        if not said and not os.environ.get("NBGRADER_EXECUTION"):
+            said = True
+            screen.write(text + "\n")
+            screen.flush()
+
+    try:
+        yield say
+    finally:
+        if said and "ipykernel" in sys.modules:
+            from IPython.display import clear_output
+
+            clear_output(wait=True)
 
 
 @contextlib.contextmanager
@@ -119,11 +210,44 @@ def _no_word_of_stopping() -> Iterator[None]:
         sys.unraisablehook, threading.excepthook = before, before_thread
 
 
-def _wait(thread: threading.Thread, seconds: float) -> None:
-    # A slow or busy machine gives the process little time, and the learner is not to blame.
-    worked, began = time.process_time() + seconds, time.monotonic() + seconds * PATIENCE
-    while thread.is_alive() and time.process_time() < worked and time.monotonic() < began:
+@contextlib.contextmanager
+def _light_sleep(thread: threading.Thread) -> Iterator[None]:
+    """While it lasts, that thread sleeps in short naps, between which it can be told to stop."""
+
+    def nap(seconds: float) -> None:
+        if threading.current_thread() is not thread or not seconds > 0.05:
+            _sleep(seconds)
+            return
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            _sleep(min(0.05, left))
+
+    time.sleep = nap
+    try:
+        yield
+    finally:
+        time.sleep = _sleep
+
+
+def _wait(
+    thread: threading.Thread, meter: _Meter, seconds: float, say: Callable[[str], None]
+) -> str:
+    """Wait until the thread ends, or has worked or slept too long; "asleep" for one that slept."""
+    allowed, idle = seconds * slowness(), max(IDLE, seconds)
+    until = time.monotonic() + seconds * PATIENCE
+    worked, woke = meter.now(), time.monotonic()
+    while thread.is_alive() and time.monotonic() < until:
         thread.join(0.02)
+        now, clock = meter.now(), time.monotonic()
+        if now - worked > 0.02 * idle:
+            worked, woke = now, clock
+        if now - meter.began > allowed or now - meter.first > allowed * ALL_CALLS:
+            return ""
+        if clock - woke > idle:
+            return "asleep"
+        if clock - meter.since > SILENCE:
+            say("Still trying your answer. It is stopped if it does not come to an end.")
+    return ""
 
 
 def _stop(thread: threading.Thread) -> None:
@@ -133,8 +257,12 @@ def _stop(thread: threading.Thread) -> None:
     ident, turn = ctypes.c_ulong(thread.ident or 0), sys.getswitchinterval()
     sys.setswitchinterval(0.0001)
     try:
+        rounds = 0
         while thread.is_alive() and time.monotonic() < end:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Stopped))
+            if rounds % 20 == 0:
+                interrupt_queries(thread.ident or 0)
+            rounds += 1
             thread.join(pauses.uniform(0, 0.001))
     finally:
         sys.setswitchinterval(turn)
@@ -155,3 +283,40 @@ def place_of(error: BaseException) -> tuple[int, str] | None:
         and (text := linecache.getline(file, line).strip())
     ]
     return theirs[-1] if theirs else None
+
+
+@contextlib.contextmanager
+def lesson_time() -> Iterator[None]:
+    """While it lasts, time passes for this thread only as it looks at a clock, and as it sleeps.
+
+    So it does not depend on the machine whether an answer with a deadline of its own is in time.
+    """
+    own, clocks = threading.get_ident(), ("monotonic", "perf_counter", "time", "sleep")
+    before = {name: getattr(time, name) for name in clocks}
+    passed = 0.0
+
+    def clock(name: str) -> Callable[[], float]:
+        start = before[name]()
+
+        def look() -> float:
+            nonlocal passed
+            if threading.get_ident() != own:
+                return float(before[name]())
+            passed += 0.0001
+            return float(start + passed)
+
+        return look
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        if threading.get_ident() != own:
+            before["sleep"](seconds)
+        passed += max(0.0, seconds)
+
+    try:
+        for name in clocks:
+            setattr(time, name, sleep if name == "sleep" else clock(name))
+        yield
+    finally:
+        for name in clocks:
+            setattr(time, name, before[name])

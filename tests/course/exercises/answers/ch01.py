@@ -81,6 +81,27 @@ story = ["insert into orders values ('order-1042', 'ada', 'PENDING', 1900)",
         "wrong-kind": "writes, ghost = 'one', 'audit first'",
     },
     "01-3": {
+        "written-down": """
+def tuesday(facts):
+    return [("OrderPlaced", {"customer": "ada", "items": [{"sku": "MUG-BLUE", "quantity": 2, "price": 950}]}),
+            ("ItemAdded", {"sku": "POSTER-MAP", "quantity": 1, "price": 1890}),
+            ("ItemRemoved", {"sku": "POSTER-MAP"}),
+            ("ItemAdded", {"sku": "NOTEBOOK-A5", "quantity": 1, "price": 790}),
+            ("PaymentReceived", {"amount": 2690, "method": "card"}),
+            ("OrderShipped", {"carrier": "post"})]
+""",
+        "nothing-new": """
+def tuesday(facts):
+    return facts[:]
+""",
+        "another-name": """
+def tuesday(facts):
+    return facts + [("ParcelLeft", {"carrier": "post"})]
+""",
+        "no-return": """
+def tuesday(facts):
+    facts.append(("OrderShipped", {"carrier": "post"}))
+""",
         "a-command": """
 def tuesday(facts):
     return [*facts, ("ShipOrder", {"carrier": "post"})]
@@ -133,6 +154,10 @@ def tuesday(facts):
         "wrong-kind": 'names = {"OrderShipped", "RefundIssued"}',
     },
     "01-5": {
+        "no-effect": """
+def take_back(events, wrong):
+    return [*events, new_event("CreditCorrected", amount=wrong.data["amount"])]
+""",
         "deletes": """
 def take_back(events, wrong):
     return [event for event in events if event != wrong]

@@ -108,6 +108,11 @@ for day in range(6):
 
 WRONG = {
     "02-1": {
+        "by-time 5": """
+def in_order(letters):
+    by_id = {letter.event_id: letter for letter in letters}
+    return sorted(by_id.values(), key=lambda letter: letter.recorded_at)
+""",
         "by-time": """
 def in_order(letters):
     return sorted(letters, key=lambda letter: letter.occurred_at)
@@ -142,6 +147,16 @@ def in_order(letters):
         "wrong-kind": "in_order = ['placed', 'paid', 'shipped']",
     },
     "02-2": {
+        "reads-everything": """
+def catch_up(store, bookmark):
+    new = list(store.read_all())
+    return new, new[-1].position
+""",
+        "no-return": """
+def catch_up(store, bookmark):
+    new = list(store.read_all(after=bookmark))
+    print(new, new[-1].position if new else bookmark)
+""",
         "reads-twice": """
 def catch_up(store, bookmark):
     new = list(store.read_all(after=bookmark - 1))

@@ -96,6 +96,49 @@ WRONG = {
         "wrong-kind": "expected, afterwards = '7', '9'",
     },
     "03-2": {
+        "two-looks": """
+def buy(store, buyer):
+    while left(store.events(LAMP)) > 0:
+        try:
+            store.append(LAMP, [sold(buyer)], expected_version=store.version(LAMP))
+            return "bought"
+        except ConcurrencyError:
+            continue
+    return "sold out"
+""",
+        "wrong-buyer": """
+def buy(store, buyer):
+    while left(events := store.events(LAMP)) > 0:
+        try:
+            store.append(LAMP, [sold("ben")], expected_version=len(events))
+            return "bought"
+        except ConcurrencyError:
+            continue
+    return "sold out"
+""",
+        "other-words": """
+def buy(store, buyer):
+    while left(events := store.events(LAMP)) > 0:
+        try:
+            store.append(LAMP, [sold(buyer)], expected_version=len(events))
+            return True
+        except ConcurrencyError:
+            continue
+    return "sold out"
+""",
+        "gives-up 2": """
+def buy(store, buyer):
+    for _ in range(3):
+        events = store.events(LAMP)
+        if left(events) < 1:
+            return "sold out"
+        try:
+            store.append(LAMP, [sold(buyer)], expected_version=len(events))
+            return "bought"
+        except ConcurrencyError:
+            continue
+    return "sold out"
+""",
         "blind-retry": """
 def buy(store, buyer):
     events = store.events(LAMP)
@@ -185,7 +228,7 @@ def buy(store, buyer):
 def buy(store, buyer):
     events = store.event(LAMP)
 """,
-        "error 2": """
+        "wrong-arguments": """
 def buy(store):
     return "bought"
 """,
@@ -199,6 +242,19 @@ def buy(store):
         "ada-appends-first": "ada_wins, ben_wins = 'BAAABB', 'BABAAB'",
     },
     "03-4": {
+        "not-to-ben": """
+def steal(store, sale):
+    thief = new_event("PieceSold", buyer="mallory", event_id=sale.event_id)
+    store.append(LAMP, [thief], expected_version=sale.sequence_number)
+""",
+        "swallows-the-error": """
+def steal(store, sale):
+    try:
+        thief = new_event("PieceSold", buyer="ben", event_id=sale.event_id)
+        store.append(LAMP, [thief], expected_version=ANY)
+    except Exception as error:
+        print(error)
+""",
         "new-id": """
 def steal(store, sale):
     thief = new_event("PieceSold", buyer="ben")
@@ -225,6 +281,52 @@ def steal(store, sale):
 """,
     },
     "03-5": {
+        "one-fact-for-all": """
+def buy_over_a_bad_line(store, buyer, made={}):
+    sale = made.setdefault(buyer, sold(buyer))
+    while True:
+        try:
+            return store.append(LAMP, [sale], expected_version=store.version(LAMP))
+        except ConnectionError:
+            continue
+""",
+        "guesses-after-a-conflict": """
+def buy_over_a_bad_line(store, buyer):
+    version, sale = store.version(LAMP), sold(buyer)
+    while True:
+        try:
+            return store.append(LAMP, [sale], expected_version=version)
+        except ConnectionError:
+            continue
+        except ConcurrencyError:
+            return "probably me"
+""",
+        "lets-it-through": """
+def buy_over_a_bad_line(store, buyer):
+    sale = sold(buyer)
+    while True:
+        try:
+            return store.append(LAMP, [sale], expected_version=0)
+        except ConnectionError:
+            continue
+""",
+        "gives-up 3": """
+def buy_over_a_bad_line(store, buyer):
+    sale = sold(buyer)
+    for _ in range(2):
+        try:
+            return store.append(LAMP, [sale], expected_version=ANY)
+        except ConnectionError:
+            continue
+""",
+        "one-fact-for-all 2": """
+def buy_over_a_bad_line(store, buyer, sale=sold("ada")):
+    while True:
+        try:
+            return store.append(LAMP, [sale], expected_version=ANY)
+        except ConnectionError:
+            continue
+""",
         "new-fact-each-time": """
 def buy_over_a_bad_line(store, buyer):
     while True:

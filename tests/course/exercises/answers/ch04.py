@@ -113,6 +113,28 @@ class Basket:
 
 WRONG = {
     "04-1": {
+        "cancels-everything": """
+def evolve_more(state, event):
+    return {**evolve(state, event), "status": "CANCELLED"}
+""",
+        "cancelled-only": """
+def evolve_more(state, event):
+    if event.type == "OrderCancelled":
+        return {**state, "status": "CANCELLED"}
+    return state
+""",
+        "no-return": """
+def evolve_more(state, event):
+    if event.type == "OrderCancelled":
+        state = {**state, "status": "CANCELLED"}
+    else:
+        evolve(state, event)
+""",
+        "no-return-here": """
+def evolve_more(state, event):
+    if event.type == "OrderCancelled":
+        return {**state, "status": "CANCELLED"}
+""",
         "forgets-the-rest": """
 def evolve_more(state, event):
     if event.type == "OrderCancelled":

@@ -69,6 +69,18 @@ RIGHT["05-3"][1] = "needs = {}\n" + RIGHT["05-3"][1]
 
 WRONG = {
     "05-1": {
+        "by-position": """
+def load(snapshot, events):
+    number, balance = snapshot
+    rest = [e for e in events if e.position > number]
+    return balance + sum(map(change, rest)), len(rest)
+""",
+        "swapped": """
+def load(snapshot, events):
+    number, balance = snapshot
+    rest = [e for e in events if e.sequence_number > number]
+    return len(rest), balance + sum(map(change, rest))
+""",
         "one-too-many": _load("not event.sequence_number < number"),
         "one-too-few": _load("event.sequence_number > number + 1"),
         "forgets-the-snapshot": _load(balance="0"),
@@ -96,6 +108,18 @@ WRONG = {
         "wrong-kind": "needs = [True, True, False, False]",
     },
     "05-4": {
+        "older-code-too": """
+def choose(snapshots, at, version):
+    return max((n for n, v in snapshots if n <= at and v <= version), default=0)
+""",
+        "trusts-the-order": """
+def choose(snapshots, at, version):
+    found = 0
+    for number, written_by in snapshots:
+        if number <= at and written_by == version:
+            found = number
+    return found
+""",
         "from-other-code": _choose("n <= at"),
         "from-the-future": _choose("v == version"),
         "the-oldest": _choose("n <= at and v == version", of="min"),

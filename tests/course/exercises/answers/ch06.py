@@ -64,6 +64,10 @@ def balances(events, when):
 
 WRONG = {
     "06-1": {
+        "not-the-same": """
+changed = [1]
+marks = {"status": "~", "delivered": "~", "shipped.MUG-BLUE": "~"}
+""",
         "payment-counts": _read("[1, 2]"),
         "the-start-counts": _read("[]"),
         "no-direction": _read("[1]", "~", "~", "+"),
@@ -73,6 +77,14 @@ WRONG = {
         "other": _read("[1, 4]"),
     },
     "06-2": {
+        "more-columns": '''
+query = """
+    select metadata->>'$.actor' as who, metadata->>'$.reason' as why, count(*) as times,
+           count(distinct aggregate_id) as orders
+    from events where event_type = 'RefundIssued'
+    group by all
+"""
+''',
         "other-events": _query(where="true"),
         "cancelled-is-not-refunded": _query(where="event_type = 'OrderCancelled'"),
         "without-why": _query("metadata->>'$.actor' as who, count(*) as n"),
@@ -93,6 +105,11 @@ WRONG = {
         "no-such-policy": "leave_out, policy = 1, 'halt'",
     },
     "06-4": {
+        "at-the-end-only": """
+def first_reached(history, amount):
+    states = list(history.states())
+    return len(states) - 1 if states[-1]["total"] >= amount else None
+""",
         "halves": """
 def first_reached(history, amount):
     found = history.first(lambda order: not order.total < amount)

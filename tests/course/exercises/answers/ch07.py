@@ -57,6 +57,19 @@ def _says(*answers: str) -> str:
 
 RIGHT = {
     "07-1": [
+        """
+def decide_close(balance):
+    if balance is None or balance > 0:
+        raise RejectedError("not open, or credit left")
+    return (new_event("AccountClosed"),)
+""",
+        """
+def decide_close(balance):
+    if balance == 0:
+        yield new_event("AccountClosed")
+    else:
+        raise RejectedError("no")
+""",
         _close("balance is None or balance > 0"),
         """
 def decide_close(balance):
@@ -85,6 +98,18 @@ def my_tests(rules):
 """,
     ],
     "07-3": [
+        """
+def clerk(store, buyer):
+    order = store.new(Order, f"order-{buyer}")
+    order.place(buyer, [item("LAMP-DESK")])
+    store.save(order, condition=AppendCondition(["OrderPlaced"], where={"items[*].sku": "LAMP-DESK"}))
+""",
+        """
+def clerk(store, buyer):
+    order = store.new(Order, f"order-{buyer}")
+    order.place(buyer, [item("LAMP-DESK")])
+    store.save(order, condition=LAMPS)
+""",
         """
 def clerk(store, buyer):
     before = store.position
@@ -125,6 +150,24 @@ RIGHT["07-5"][1] = _says(*["rule"] * 6) + "\n" + RIGHT["07-5"][1]
 
 WRONG = {
     "07-1": {
+        "another-error": """
+def decide_close(balance):
+    if balance != 0:
+        raise ValueError("not now")
+    return [new_event("AccountClosed")]
+""",
+        "not-in-a-list": """
+def decide_close(balance):
+    if balance != 0:
+        raise RejectedError("no")
+    return new_event("AccountClosed")
+""",
+        "another-event": """
+def decide_close(balance):
+    if balance != 0:
+        raise RejectedError("no")
+    return [new_event("AccountOpened")]
+""",
         "closes-the-unopened": _close("balance"),
         "closes-with-credit": _close("balance is None"),
         "refuses-in-silence": """
@@ -154,6 +197,14 @@ def decide_close(balance):
         "error": _tests(over="given(rules, opened).when(SpendCredit('a', 501)).then_rejected()"),
     },
     "07-3": {
+        "wrong-buyer": """
+def clerk(store, buyer):
+    sold, condition = store.matching(LAMPS)
+    if not sold:
+        order = store.new(Order, f"order-{buyer}")
+        order.place("ben", [item("LAMP-DESK")])
+        store.save(order, condition=condition)
+""",
         "looked-too-early": _clerk(
             "sold = store.matching(LAMPS)[0]; "
             "condition = AppendCondition(['OrderPlaced'], LAMPS.where, after=store.position)"

@@ -77,6 +77,13 @@ WRONG = {
         "wrong-kind": "counted = 'twice'",
     },
     "08-2": {
+        "adds-one": '''
+sql = """
+    insert into customers
+    select event_data->>'$.customer', count(*) from new_events
+    where event_type = 'OrderPlaced' group by all
+    on conflict do update set orders = customers.orders + 1"""
+''',
         "cannot-process": _customers("event_type = 'OrderShipped'"),
         "replaces": _customers(update="update set orders = excluded.orders"),
         "keeps-the-first": _customers(update="nothing"),
@@ -87,6 +94,46 @@ WRONG = {
         "wrong-kind": "sql = 1",
     },
     "08-3": {
+        "two-mails": """
+class Thanks(Projection):
+    tables = {"parcels": "order_id varchar primary key"}
+    outbox = []
+
+    @handles("OrderShipped")
+    def shipped(self, read, event):
+        read.execute("insert into parcels values (?)", [event.aggregate_id])
+
+    @reacts_to("OrderShipped")
+    def mail(self, event):
+        self.outbox += [event.aggregate_id] * 2
+""",
+        "not-a-parcel": """
+class Thanks(Projection):
+    tables = {"parcels": "order_id varchar primary key"}
+    outbox = []
+
+    @handles("OrderShipped")
+    def shipped(self, read, event):
+        read.execute("insert into parcels values (?)", [event.aggregate_id])
+
+    @reacts_to("OrderShipped", "OrderPlaced")
+    def mail(self, event):
+        if event.aggregate_id not in self.outbox:
+            self.outbox.append(event.aggregate_id)
+""",
+        "cannot-process": """
+class Thanks(Projection):
+    tables = {"parcels": "order_id varchar primary key"}
+    outbox = []
+
+    @handles("OrderShipped")
+    def shipped(self, read, event):
+        read.execute("insert into parcel values (?)", [event.aggregate_id])
+
+    @reacts_to("OrderShipped")
+    def mail(self, event):
+        self.outbox.append(event.aggregate_id)
+""",
         "not-the-order": _THANKS + _SHIPPED + _ROW + "        self.outbox.append('thanks')\n",
         "mails-on-rebuild": _THANKS
         + _SHIPPED

@@ -92,6 +92,12 @@ WRONG = {
         "wrong-kind": _two("'2'", "'3'"),
     },
     "09-2": {
+        "the-first-of-several": """
+def after_my_write(projector, appended):
+    token = appended.events[0].position
+    projector.wait_for(token)
+    return projector.position >= token
+""",
         "never-waits": _helper("pass"),
         "never-waits 2": _helper("projector.catch_up(limit=1)"),
         "version-not-position": _helper("projector.wait_for(appended.version)"),
@@ -140,6 +146,37 @@ if event.position >= table.get("seen", 0):
         "error": _mine("table[event.aggregate_id]['last'] = event.type"),
     },
     "09-5": {
+        "from-end-seen": """
+def seconds_behind(store, page):
+    for event in store.read_all(page.end_seen):
+        return (store.clock.now() - event.recorded_at).total_seconds()
+    return 0
+""",
+        "loses-the-days": """
+def seconds_behind(store, page):
+    for event in store.read_all(page.position):
+        return (store.clock.now() - event.recorded_at).seconds
+    return 0
+""",
+        "one-too-early": """
+def seconds_behind(store, page):
+    if store.position == page.position:
+        return 0
+    event = next(iter(store.read_all(page.position - 1)))
+    return (store.clock.now() - event.recorded_at).total_seconds()
+""",
+        "not-in-seconds": """
+def seconds_behind(store, page):
+    for event in store.read_all(page.position):
+        return (store.clock.now() - event.recorded_at).total_seconds() / 3600
+    return 0
+""",
+        "turned-round": """
+def seconds_behind(store, page):
+    for event in store.read_all(page.position):
+        return (event.recorded_at - store.clock.now()).total_seconds()
+    return 0
+""",
         "asks-the-dead": _metric("return max(0, page.end_seen - page.position) * 60"),
         "counts-events": _metric("return store.position - page.position"),
         "newest-not-oldest": _metric("""

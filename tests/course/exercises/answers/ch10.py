@@ -60,6 +60,14 @@ worst = counts.iloc[0].to_dict()
     ],
     "10-3": [
         """
+import numpy as np
+
+def share(log):
+    changed = set(log[log["event_type"].isin(["ItemAdded", "ItemRemoved"])]["aggregate_id"])
+    paid = set(log[log["event_type"] == "PaymentReceived"]["aggregate_id"])
+    return np.float32(len(changed & paid)) / np.float32(len(changed))
+""",
+        """
 def share(log):
     changed = set(log.loc[log["event_type"].isin(["ItemAdded", "ItemRemoved"]), "aggregate_id"])
     paid = set(log.loc[log["event_type"] == "PaymentReceived", "aggregate_id"])
@@ -129,6 +137,10 @@ def regretted(events):
 
 WRONG = {
     "10-1": {
+        "turned-round": """
+def shipped(orders, paid):
+    return orders["OrderShipped"].isna()
+""",
         "paid-is-not-shipped": _shipped('orders["PaymentReceived"].notna()'),
         "delivered-is-not-shipped": _shipped('orders["OrderDelivered"].notna()'),
         "not-cancelled-is-not-shipped": _shipped('orders["OrderCancelled"].isna()'),
@@ -148,6 +160,30 @@ WRONG = {
         "wrong-kind": "worst = '2013-02-09'",
     },
     "10-3": {
+        "added-only": """
+def share(log):
+    changed = set(log[log["event_type"] == "ItemAdded"]["aggregate_id"])
+    paid = set(log[log["event_type"] == "PaymentReceived"]["aggregate_id"])
+    return len(changed & paid) / len(changed) if changed else 0.0
+""",
+        "removed-only": """
+def share(log):
+    changed = set(log[log["event_type"] == "ItemRemoved"]["aggregate_id"])
+    paid = set(log[log["event_type"] == "PaymentReceived"]["aggregate_id"])
+    return len(changed & paid) / len(changed)
+""",
+        "not-paid": """
+def share(log):
+    changed = set(log[log["event_type"].isin(["ItemAdded", "ItemRemoved"])]["aggregate_id"])
+    paid = set(log[log["event_type"] == "PaymentReceived"]["aggregate_id"])
+    return len(changed - paid) / len(changed)
+""",
+        "in-percent": """
+def share(log):
+    changed = set(log[log["event_type"].isin(["ItemAdded", "ItemRemoved"])]["aggregate_id"])
+    paid = set(log[log["event_type"] == "PaymentReceived"]["aggregate_id"])
+    return 100 * len(changed & paid) / len(changed)
+""",
         "join-multiplies": _share("len(both) / len(set(changed['aggregate_id']))"),
         "hides-it": _share("min(1, len(both) / changed['aggregate_id'].nunique())"),
         "changes-not-orders": _share("len(both) / len(changed)"),
@@ -168,6 +204,24 @@ WRONG = {
         "no-day 2": _typed("100000", "2026-01-06", "2026-03-10"),
     },
     "10-5": {
+        "loses-the-days": """
+def hours(log):
+    paid = log[log["event_type"] == "PaymentReceived"].set_index("aggregate_id")["occurred_at"]
+    first = log[log["event_type"] == "OrderShipped"].groupby("aggregate_id")["occurred_at"].min()
+    return (first - paid).median().seconds / 3600
+""",
+        "not-in-hours": """
+def hours(log):
+    paid = log[log["event_type"] == "PaymentReceived"].set_index("aggregate_id")["occurred_at"]
+    first = log[log["event_type"] == "OrderShipped"].groupby("aggregate_id")["occurred_at"].min()
+    return (first - paid).median().total_seconds() / 60
+""",
+        "turned-round": """
+def hours(log):
+    paid = log[log["event_type"] == "PaymentReceived"].set_index("aggregate_id")["occurred_at"]
+    first = log[log["event_type"] == "OrderShipped"].groupby("aggregate_id")["occurred_at"].min()
+    return (paid - first).median().total_seconds() / 3600
+""",
         "mean-not-median": _hours(
             _JOIN + _SPAN + "return two.groupby('aggregate_id')['span'].min().mean()"
         ),

@@ -172,6 +172,10 @@ def upcast(data, version):
         "wrong-kind": "upcast = {1: in_cents}",
     },
     "11-6": {
+        "loses-the-shipment": """
+def split(data):
+    return [("PaymentReceived", {"amount": data["amount"], "method": data["method"]})]
+""",
         "invents-a-shipment": _split(PAID, SENT, "return [paid, sent]"),
         "loses-the-payment": _split(
             PAID, SENT, "return [paid, sent] if data['carrier'] is not None else []"
@@ -197,6 +201,12 @@ def upcast(data, version):
         "wrong-kind": "split = ['PaymentReceived', 'OrderShipped']",
     },
     "11-8": {
+        "no-state": """
+def upcast_state(state, state_version):
+    if state_version == 1:
+        return [round(state["amount"] * 100), round(state["paid"] * 100)]
+    return None
+""",
         "invents-the-customer": _state(IN_CENTS, "return {**state, 'customer': None}"),
         "invents-the-customer 2": _state(IN_CENTS, "return {'customer': 'ada', **state}"),
         "uses-it-as-it-is": _state(IN_CENTS, "return state"),
@@ -223,6 +233,23 @@ def upcast_state(state, state_version):
         "wrong-kind": "can_tell = 'business'",
     },
     "11-4": {
+        "wrong-amount": """
+def correct(events, wrong, amount):
+    back = new_event("PaymentReversed", amount=-wrong.data["amount"], of=str(wrong.event_id))
+    return [*events, back, new_event("PaymentReceived", amount=wrong.data["amount"])]
+""",
+        "more-than-two": """
+def correct(events, wrong, amount):
+    back = new_event("PaymentReversed", amount=-wrong.data["amount"], of=str(wrong.event_id))
+    zero = new_event("PaymentReversed", amount=0, of=str(wrong.event_id))
+    return [*events, back, new_event("PaymentReceived", amount=amount), zero]
+""",
+        "rewrites-the-past 4": """
+def correct(events, wrong, amount):
+    back = new_event("PaymentReversed", amount=-wrong.data["amount"], of=str(wrong.event_id))
+    wrong.event_data["note"] = "mistyped"
+    return [*events, back, new_event("PaymentReceived", amount=amount)]
+""",
         "rewrites-the-past": """
 from dataclasses import replace
 def correct(events, wrong, amount):

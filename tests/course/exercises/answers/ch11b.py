@@ -18,7 +18,7 @@ def _stands(
 ) -> str:
     names = (
         "the data of the event", "the metadata of the event", "her snapshot", "the read model",
-        "a JSON Lines export of the log", "a CSV file of the read model",
+        "the data in a JSON Lines export", "a CSV file of the read model",
     )  # fmt: skip
     said = dict(zip(names, (event, metadata, snapshot, model, export, csv), strict=True))
     return f"stands_there = {said}"
@@ -56,7 +56,7 @@ def proof_of(rows):
     "11b-6": [
         _stands(False, True, True, True, False, True),
         "stands_there = {'the data of the event': 0, 'the metadata of the event': 1,"
-        " 'her snapshot': 1, 'the read model': 1, 'a JSON Lines export of the log': 0,"
+        " 'her snapshot': 1, 'the read model': 1, 'the data in a JSON Lines export': 0,"
         " 'a CSV file of the read model': 1}",
     ],
     "11b-7": [
@@ -89,6 +89,14 @@ WRONG = {
         "wrong-kind": "statements = 6",
     },
     "11b-5": {
+        "separator-in-a-column": """
+def proof_of(rows):
+    proof = ""
+    for row in rows:
+        text = "-".join(row)
+        proof = sha256((proof + text).encode()).hexdigest()
+    return proof
+""",
         "order-lost": """
 def proof_of(rows):
     hashes = [sha256("\\0".join(row).encode()).hexdigest() for row in rows]

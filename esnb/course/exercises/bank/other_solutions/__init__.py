@@ -1,0 +1,1 @@
+"""Other right solutions, by chapter: shown beside one's own once that is right."""
