@@ -238,12 +238,13 @@ def _stopped(exercise: Exercise, done: Run) -> Feedback:
 
 
 def _broke_off(exercise: Exercise, done: Run, answer: Any) -> Feedback:
-    """An error that is no verdict: in a line of the learner's, or the check could not look at it."""
+    """An error that is no verdict: in the learner's line, or the check could not look at it."""
     assert done.error is not None
     error = ("error", (f"{type(done.error).__name__}: {done.error}"[:200],))
     if place := place_of(done.error):
         where = ("your line", (f"line {place[0]} of your cell: {place[1]}",))
         return _not_quite(exercise, done, "error", (error, where))
+    rows: _Details
     if callable(answer):
         text = "What your code gives back has another shape than the check can look at."
         rows = (("wanted", (f"{wanted_of(exercise.stub)}; see **then** in the task",)), error)

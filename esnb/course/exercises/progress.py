@@ -27,10 +27,14 @@ def keep(exercise: str, outcome: str) -> None:
         _here[exercise] = outcome
 
 
+def _kept_here() -> Mapping[str, str]:
+    return _here
+
+
 def remembered() -> dict[str, str]:
     """The best outcome of each exercise that was tried."""
     found: dict[str, str] = {}
-    for memory in [*memories, lambda: _here]:
+    for memory in [*memories, _kept_here]:
         with suppress(Exception):
             for exercise, outcome in memory().items():
                 if _RANK.get(outcome, -1) >= _RANK[found.get(exercise, NOT_YET)]:
@@ -70,8 +74,7 @@ class Progress:
         return found
 
     def _mark(self, exercise: Exercise) -> str:
-        outcome = self.outcomes.get(exercise.id)
-        return MARKS[outcome] if outcome in MARKS else "·"
+        return MARKS.get(self.outcomes.get(exercise.id, ""), "·")
 
     def _suggestion(self) -> str:
         if self.next is None:

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from esnb.course.exercises.engine.registry import _BANK, Chapter
 from esnb.course.exercises.engine.showing import first_difference
 from esnb.course.exercises.engine.shrinking import shrink
 from esnb.course.exercises.engine.stubs import is_untouched
-from esnb.course.exercises.engine.trial import Trial
+from esnb.course.exercises.engine.trial import Trial, attempt
 from esnb.course.exercises.engine.values import numbered, same
 from esnb.shop import Account
 
@@ -65,13 +66,16 @@ def exercise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ID, form="Fill in", title="The sum", section="What does a good retry do?", stub=STUB,
         hints=("A nudge.", "The idea.", "def total(events):"), right="A sum forgets nothing.",
         mistakes={"adds-all": "You add what was spent as well. Look at `event.type`."},
+        cases=("accounts",),
     )  # fmt: skip
 
     @register
     def checker(answer: Any, trial: Trial) -> None:
         trial.function(answer, "total(events)")
         cases = [account_history(trial.rng, n) for n in range(12)]
-        trial.compare(answer, paid, cases, models={"adds-all": paid_and_spent}, tidy=numbered)
+        trial.compare(
+            answer, paid, {"accounts": cases}, models={"adds-all": paid_and_spent}, tidy=numbered
+        )
 
     yield
     del _BANK[ID]
@@ -143,7 +147,7 @@ def test_an_error_is_shown_with_its_line() -> None:
     said = dict(feedback.details)
     assert said["error"][0].startswith("IndexError")
     assert said["your line"][0].startswith("line 3 of your cell")
-    assert said["given"] == ("(nothing)",)
+    assert said["given"] == ("[] (nothing in it)",)
 
 
 def test_a_missing_name_asks_for_the_cells_above() -> None:
@@ -179,7 +183,7 @@ def test_an_endless_loop_is_stopped(body: str) -> None:
 
 
 def test_the_stop_button_ends_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pressed(thread: threading.Thread, seconds: float) -> None:
+    def pressed(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(time_limit, "_wait", pressed)
@@ -187,11 +191,111 @@ def test_the_stop_button_ends_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_call_that_never_comes_back_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time_limit, "LIMIT", 0.05)
+    monkeypatch.setattr(time_limit, "IDLE", 0.1)
+    monkeypatch.setattr(time_limit, "LIMIT", 0.1)
     monkeypatch.setattr(time_limit, "STUBBORN", 0.1)
-    feedback = check(ID, lambda events: time.sleep(3))
-    assert feedback.mistake == "endless"
+    lock = threading.Lock()
+    lock.acquire()
+    feedback = check(ID, lambda events: lock.acquire(timeout=3))
+    assert feedback.mistake == "asleep"
     assert "restart the kernel" in feedback.message
+
+
+def test_sleeping_is_not_looping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "IDLE", 0.2)
+    monkeypatch.setattr(time_limit, "LIMIT", 0.2)
+    before = threading.active_count()
+    feedback = check(ID, define("import time\ndef total(events):\n    time.sleep(60)\n"))
+    assert feedback.mistake == "asleep"
+    assert "loop" not in feedback.message
+    assert "restart" not in feedback.message  # it sleeps in naps, so it could be stopped
+    assert threading.active_count() == before
+    assert time.sleep is time_limit.real_sleep
+
+
+def test_a_short_nap_is_no_mistake() -> None:
+    def total(events: list[Event]) -> int:
+        time.sleep(0.001)
+        return paid(events)
+
+    assert check(ID, total).outcome == "right"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from esnb import EventStore\n    EventStore().sql(QUERY).fetchall()",
+        "import duckdb\n    duckdb.connect().execute(QUERY).fetchall()",
+        "import duckdb\n    duckdb.sql(QUERY).fetchall()",
+    ],
+    ids=["store", "connection", "default"],
+)
+def test_a_query_that_never_ends_is_stopped_too(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_limit, "STUBBORN", 60.0)
+    monkeypatch.setattr(time_limit, "IDLE", 1.0)
+    long = (
+        "'select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3'"
+    )
+    before = threading.active_count()
+    feedback = check(ID, define(f"def total(events):\n    {query.replace('QUERY', long)}\n"))
+    assert feedback.mistake == "endless", feedback
+    assert "restart" not in feedback.message
+    assert threading.active_count() == before
+
+
+def test_the_work_of_others_does_not_make_an_answer_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "LIMIT", 0.2)
+    done = threading.Event()
+
+    def busy() -> None:
+        while not done.is_set():
+            sum(range(1_000))
+
+    others = [threading.Thread(target=busy, daemon=True) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        assert check(ID, paid).outcome == "right"
+    finally:
+        done.set()
+        for other in others:
+            other.join()
+
+
+def test_each_call_of_an_answer_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "slowness", lambda: 1.0)
+
+    def slow() -> None:
+        for _ in range(6):
+            attempt(lambda: sum(range(1_500_000)))
+
+    each = time_limit.run(lambda: attempt(lambda: sum(range(1_500_000))), limit=60.0)
+    assert not each.endless
+    began = time.thread_time()
+    sum(range(1_500_000))
+    once = time.thread_time() - began
+    assert not time_limit.run(slow, limit=4 * once).endless  # all together take 6 times as long
+
+
+def test_a_sign_of_life_and_then_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(time_limit, "SILENCE", 0.05)
+    check(ID, define("def total(events):\n    while True: pass\n"))
+    assert capsys.readouterr().out.count("Still trying your answer") == 1
+
+
+def test_time_passes_as_one_looks_at_the_clock() -> None:
+    with time_limit.lesson_time():
+        began, looks = time.monotonic(), 0
+        while time.monotonic() < began + 0.05:
+            looks += 1
+        time.sleep(3600)
+        assert time.monotonic() - began > 3600
+    assert 100 < looks < 1000
+    assert time.sleep is time_limit.real_sleep
 
 
 @pytest.mark.parametrize(
@@ -272,7 +376,7 @@ def scored(suite: Callable[[Any], None]) -> tuple[str | None, float]:
         )
 
     entry = _BANK[ID]
-    _BANK[ID] = type(entry)(*[getattr(entry, f) for f in entry.__slots__[:-2]], checker, "")
+    _BANK[ID] = replace(entry, checker=checker, stub="def total(subject):\n    subject([])\n")
     feedback = check(ID, suite)
     return feedback.mistake, feedback.points
 
@@ -404,7 +508,9 @@ def test_same_survives_odd_values() -> None:
 @pytest.mark.parametrize(
     ("answer", "stub", "verdict"),
     [
-        ((1, ...), "a, b = ..., ...", True),
+        ((..., ...), "a, b = ..., ...", True),
+        ((1, ...), "a, b = ..., ...", False),
+        ("select 1", "a = 'select  1'", True),
         ({"x": None}, "a = {'x': None}", True),
         ({"x": True}, "a = {'x': None}", False),
         (["AAABBB"], "a = ...", False),

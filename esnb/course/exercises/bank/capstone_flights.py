@@ -334,7 +334,7 @@ def _came_from(answer: Any, trial: Trial) -> None:
         )
     if said == (air, unseen):
         return
-    facts = {"when": name, "got": f"in_the_air: {said[0]}, out_of_sight: {said[1]}"}
+    facts: dict[str, Any] = {"when": name, "got": f"in_the_air: {said[0]}, out_of_sight: {said[1]}"}
     trial.require(said != (unseen, air), "swapped", **facts)
     trial.require(not {outs[-1] - outs[0], ins[-1] - outs[0]} & {*said}, "first-to-last", **facts)
     added = {sum(ins), sum(outs), sum(outs[1:]), sum(ins[:-1])}

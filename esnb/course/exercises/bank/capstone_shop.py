@@ -211,12 +211,12 @@ def _best_day(answer: Any, trial: Trial) -> None:
     if said != orders:
         near = isinstance(said, int) and abs(said - orders) == 1
         keys = {_on(day, "OrderPlaced"): "the-whole-day", at_once: "paid-not-placed"}
-        trial.fail(keys.get(said, "one-off" if near else "orders-differ"), **facts)
+        trial.fail(keys.get(said or 0, "one-off" if near else "orders-differ"), **facts)
     said = whole(answer["at_once"])
     if said != at_once:
         near = isinstance(said, int) and abs(said - at_once) == 1
         keys = {evening: "the-whole-evening"}
-        trial.fail(keys.get(said, "one-off" if near else "at-once-differs"), **facts)
+        trial.fail(keys.get(said or 0, "one-off" if near else "at-once-differs"), **facts)
 
 
 # --- shop-3 -------------------------------------------------------------------------------------

@@ -164,9 +164,11 @@ def tuesday(facts):
     ),
     right="One fact was added at the end, and the fold says SHIPPED. Nothing was overwritten.",
     mistakes={
-        "written-down": "You wrote Monday's facts down yourself. They are passed in as `facts`, and on another Monday they are others.",
+        "written-down": "You wrote Monday's facts down yourself. They are passed in as `facts`, "
+        "and on another Monday they are others.",
         "nothing-new": "All facts of Monday are there, and no new one.",
-        "another-name": "That may be a fact, and the chapter's fold does not know it by this name. Look at the keys of `STATUS`: what makes an order SHIPPED?",
+        "another-name": "That may be a fact, and the chapter's fold does not know it by this "
+        "name. Look at the keys of `STATUS`: what makes an order SHIPPED?",
         "a-command": "That is an order to do something, and it could still be refused. A fact has "
         "happened: put the verb into the past tense.",
         "a-status": "That names a field of the row. Name what happened in the warehouse, and let "
@@ -309,7 +311,8 @@ def take_back(events, wrong):
     right="The balance is right again, and the mistake and its correction can both be read. That "
     "is what append-only means.",
     mistakes={
-        "no-effect": "The new event changes no balance. The chapter's events are `CreditAdded`, `CreditSpent` and `CreditReversed`, with an `amount` above zero.",
+        "no-effect": "The new event changes no balance. The chapter's events are `CreditAdded`, "
+        "`CreditSpent` and `CreditReversed`, with an `amount` above zero.",
         "deletes": "A fact is gone, and with it the trace of the mistake. Keep all events, and add "
         "one that takes it back.",
         "changes-the-past": "An old event is not what it was. It happened, even if it was a "

@@ -145,7 +145,8 @@ def catch_up(store, bookmark):
     right="A bookmark is a position, and it moves only when something was read. So nothing is read "
     "twice, and nothing is missed.",
     mistakes={
-        "reads-everything": "All events of the log came, the old ones too. Those up to the bookmark have been read.",
+        "reads-everything": "All events of the log came, the old ones too. Those up to the "
+        "bookmark have been read.",
         "reads-twice": "The last event before the bookmark came once more. `after=5` begins at 6 "
         "by itself.",
         "skips-one": "The first new event is missing. `after=5` begins at 6 by itself.",

@@ -152,9 +152,12 @@ def buy(store, buyer):
     right="Your retry reads again and decides again, so the second customer hears the truth: "
     "sold out.",
     mistakes={
-        "two-looks": "The events were looked at, and later the version was asked for. Somebody bought in between, so the version fits and the decision is old. Take both from one look.",
-        "wrong-buyer": "A lamp was sold to somebody who did not ask for it. The buyer is passed in.",
-        "other-words": "The lamp is sold, and the answer is another one. Say it in the task's words.",
+        "two-looks": "The events were looked at, and later the version was asked for. Somebody "
+        "bought in between, so the version fits and the decision is old. Take both from one look.",
+        "wrong-buyer": "A lamp was sold to somebody who did not ask for it. The buyer is passed "
+        "in.",
+        "other-words": "The lamp is sold, and the answer is another one. Say it in the task's "
+        "words.",
         "blind-retry": "The second try corrected the number and kept the decision. Read the events "
         "again before you decide again.",
         "no-guard": "The append went through although somebody was faster. State the version that "
@@ -326,15 +329,18 @@ def steal(store, sale):
 """,
     hints=(
         "`new_event` takes an `event_id`. Whose id do you want?",
-        "An id names one fact, and no other. The same id with the same content is a repeat, which the "
+        "An id names one fact, and no other. The same id with the same content is a repeat, which "
+        "the "
         "store answers kindly. You want the same id with *other* content.",
         'thief = new_event("PieceSold", buyer="ben", event_id=sale.event_id)',
     ),
     right="The store knows the id and sees other content, so it refuses with "
     "`DuplicateEventError`. Saying `stored already` would have promised Ben a lamp.",
     mistakes={
-        "swallows-the-error": "The store refused the theft, and your code caught the error. Let it come out: somebody has to hear of it.",
-        "not-to-ben": "The store refused it, and it was no sale to Ben. Carry over the type, and put `ben` in as the buyer.",
+        "swallows-the-error": "The store refused the theft, and your code caught the error. Let "
+        "it come out: somebody has to hear of it.",
+        "not-to-ben": "The store refused it, and it was no sale to Ben. Carry over the type, and "
+        "put `ben` in as the buyer.",
         "new-id": "Your event got an id of its own, so this is no theft: Ben bought a lamp. "
         "Carry over the id of the sale.",
         "same-fact": "You repeated Ada's own sale, unchanged, and the store said so: duplicate. "
@@ -417,9 +423,12 @@ def buy_over_a_bad_line(store, buyer):
     right="The same event carries the same id, so a repeat changes nothing. That is idempotent: "
     "you may ask as often as you like.",
     mistakes={
-        "one-fact-for-all": "The same buyer bought twice, and the log has one sale. Make the event when the function is called, not before.",
-        "guesses-after-a-conflict": "Somebody else was faster, nothing of this buyer's is stored, and the caller is not told. Let the conflict out, or try again.",
-        "lets-it-through": "A `ConcurrencyError` came out, although nobody else was there. Which version do you state?",
+        "one-fact-for-all": "The same buyer bought twice, and the log has one sale. Make the "
+        "event when the function is called, not before.",
+        "guesses-after-a-conflict": "Somebody else was faster, nothing of this buyer's is stored, "
+        "and the caller is not told. Let the conflict out, or try again.",
+        "lets-it-through": "A `ConcurrencyError` came out, although nobody else was there. Which "
+        "version do you state?",
         "new-fact-each-time": "Each round made a new sale, so the customer paid more than once. "
         "Make the event before the loop, and repeat *that* one.",
         "gives-up": "No answer came, and your code stopped asking. You do not know whether it is "

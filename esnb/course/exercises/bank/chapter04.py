@@ -68,7 +68,8 @@ def evolve_more(state, event):
     right="A new state each time, and the old one is still there: `accumulate` can show them all.",
     mistakes={
         "cancels-everything": "Every order ends as CANCELLED, also those that were not cancelled.",
-        "cancelled-only": "A cancellation is right, and all other events lost their effect. What they do is said in `evolve`.",
+        "cancelled-only": "A cancellation is right, and all other events lost their effect. What "
+        "they do is said in `evolve`.",
         "forgets-the-rest": "After the cancellation the state has lost its other fields. What was "
         "paid is still paid.",
         "changes-the-state": "You wrote into the state that you were given. Whoever kept it, "

@@ -81,8 +81,10 @@ def load(snapshot, events):
     right="Events *after* the snapshot, not *from* it. The answer is that of the long way, and the "
     "work is shorter.",
     mistakes={
-        "by-position": "You compared the number of the snapshot with positions. A snapshot has a sequence number, which counts within its stream.",
-        "swapped": "The two numbers are in the other order: first the balance, then how many events were applied.",
+        "by-position": "You compared the number of the snapshot with positions. A snapshot has a "
+        "sequence number, which counts within its stream.",
+        "swapped": "The two numbers are in the other order: first the balance, then how many "
+        "events were applied.",
         "one-too-many": "The event at which the snapshot stands was applied a second time. It is "
         "in the snapshot already.",
         "one-too-few": "The first event after the snapshot was left out.",
@@ -385,8 +387,10 @@ def choose(snapshots, at, version):
     right="Not from the future, not from other code, and of the rest the newest. This is what "
     "`load` asks the store for.",
     mistakes={
-        "trusts-the-order": "You took the first or the last that fits. The pairs come in no particular order: the newest one has the highest number.",
-        "older-code-too": "A snapshot of older code was used. Not older and not newer: the version has to be the same.",
+        "trusts-the-order": "You took the first or the last that fits. The pairs come in no "
+        "particular order: the newest one has the highest number.",
+        "older-code-too": "A snapshot of older code was used. Not older and not newer: the "
+        "version has to be the same.",
         "from-other-code": "This snapshot was written by another version of the code. It may lack "
         "a field, or hold another number.",
         "from-the-future": "This snapshot knows what happened after `at`.",

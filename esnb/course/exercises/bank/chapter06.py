@@ -49,7 +49,8 @@ marks = {"status": ..., "delivered": ..., "shipped.MUG-BLUE": ...}  # "+", "-" o
     right="The total was known when the order was placed. And a difference read backwards takes "
     "away what the other one adds.",
     mistakes={
-        "not-the-same": "This field is there on one side only, so nothing of it was changed: on the way from 4 to 2, is it added or taken away?",
+        "not-the-same": "This field is there on one side only, so nothing of it was changed: on "
+        "the way from 4 to 2, is it added or taken away?",
         "payment-counts": "A payment changes what is paid, not what the order is worth.",
         "the-start-counts": "Before event 1 the total was 0. So the first event changed it, too.",
         "no-direction": "At event 4 the mug is shipped, at event 2 it is not. On the way from 4 "
@@ -142,7 +143,8 @@ query = """
     ),
     right="Who, how often, and why, from the log itself. Nobody had to plan an audit table.",
     mistakes={
-        "more-columns": "The rows have more columns than who, why and how many times. Each further column splits the groups.",
+        "more-columns": "The rows have more columns than who, why and how many times. Each "
+        "further column splits the groups.",
         "other-events": "This counts events that are no refunds.",
         "cancelled-is-not-refunded": "These are the cancellations. A refund is an event of its "
         "own, and it may come without one.",
@@ -330,7 +332,6 @@ def first_reached(history, amount):
     right="A question whose answer may turn back needs a look at every state. Halving is for "
     "questions that stay true once they are.",
     mistakes={
-        "at-the-end-only": "Only the present total was looked at. The order may have been worth more before.",
         "halves": "Bisection looked at the end, found the total low again, and gave up, or landed "
         "behind the first time. This total rises and falls.",
         "the-last-time": "This is the last event that reached it. Asked for is the first.",
@@ -368,7 +369,7 @@ def _first_reached(answer: Any, trial: Trial) -> None:
             legal=_starts,
             tidy=numbered,
             call=partial(_asked, AMOUNTS[name]),
-            facts=lambda events, name=name: {"when": f"amount {AMOUNTS[name](_totals(events))}"},
+            facts=partial(_amount_of, name),
             models={
                 "halves": _halving,
                 "the-last-time": _backwards,
@@ -376,9 +377,12 @@ def _first_reached(answer: Any, trial: Trial) -> None:
                 "only-above": _walk(lambda total, enough: total > enough),
                 "invents-one": _walk(lambda total, enough: total >= enough, otherwise=0),
                 "invents-one 2": _walk(lambda total, enough: total >= enough, otherwise=-1),
-                "at-the-end-only": _at_the_end,
             },
         )
+
+
+def _amount_of(name: str, events: list[Event]) -> dict[str, Any]:
+    return {"when": f"amount {AMOUNTS[name](_totals(events))}"}
 
 
 def _starts(events: list[Event]) -> bool:
@@ -401,11 +405,6 @@ def _walk(
         return otherwise
 
     return walk
-
-
-def _at_the_end(history: Any, amount: int) -> int | None:
-    totals = _totals(history.events)
-    return len(totals) if totals[-1] >= amount else None
 
 
 def _halving(history: Any, amount: int) -> int | None:

@@ -113,9 +113,12 @@ def decide_close(balance):
     ),
     right="Never opened and empty are two different things, and only one of them may be closed.",
     mistakes={
-        "another-error": "It is refused, and with another error. A rule says no with a `RejectedError`, so that callers can tell it from a bug.",
-        "not-in-a-list": "One event came back by itself. A decision is a list of events: none, one or several.",
-        "another-event": "The rule says yes, and another event comes back than `AccountClosed`, or more than that one.",
+        "another-error": "It is refused, and with another error. A rule says no with a "
+        "`RejectedError`, so that callers can tell it from a bug.",
+        "not-in-a-list": "One event came back by itself. A decision is a list of events: none, "
+        "one or several.",
+        "another-event": "The rule says yes, and another event comes back than `AccountClosed`, "
+        "or more than that one.",
         "closes-the-unopened": "An account that was never opened was closed. None is not zero.",
         "closes-with-credit": "There is credit left, and the account was closed all the same.",
         "refuses-in-silence": "Nothing was closed, and nobody was told: whoever asked takes that "
@@ -282,7 +285,8 @@ def clerk(store, buyer):
     right="The look and the condition stand at one position. Whatever comes after it is noticed "
     "at the moment of writing.",
     mistakes={
-        "wrong-buyer": "The lamp was sold to somebody who did not ask for it. The buyer is passed in.",
+        "wrong-buyer": "The lamp was sold to somebody who did not ask for it. The buyer is passed "
+        "in.",
         "looked-too-early": "Somebody bought the lamp between your look and the position in your "
         "condition. That sale lies before the position, so the store did not count it.",
         "no-condition": "Somebody bought the lamp right before your save, and nothing stopped you. "
@@ -410,10 +414,10 @@ def _one_each(answer: Any, trial: Trial) -> None:
             if function(name).matches(e)
         ]
 
-    def lamps(types: tuple[str, ...] = ("OrderPlaced",), **where: Any) -> Any:
+    def lamps(*types: str, **where: Any) -> Any:
         def asked(customer: str) -> AppendCondition:
             found = {k: customer if v is None else v for k, v in where.items()}
-            return AppendCondition(types, found)
+            return AppendCondition(types or ("OrderPlaced",), found)
 
         return asked
 
@@ -428,7 +432,9 @@ def _one_each(answer: Any, trial: Trial) -> None:
             "stops-everybody": lamps(**{"items[*].sku": "LAMP-DESK"}),
             "any-article": lamps(customer=None),
             "other-events": lambda customer: AppendCondition(),
-            "other-events 2": lamps((), **{"items[*].sku": "LAMP-DESK", "customer": None}),
+            "other-events 2": lamps(
+                "OrderPlaced", "OrderShipped", "PaymentReceived", customer=None
+            ),
             "matches-nothing": lamps(**{"sku": "LAMP-DESK", "customer": None}),
         },
     )

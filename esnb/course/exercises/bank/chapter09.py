@@ -161,7 +161,8 @@ def after_my_write(projector, appended):
     right="The token comes from the write. So you wait for your own event, no longer, and never "
     "for nothing.",
     mistakes={
-        "the-first-of-several": "Your write has several events, and you waited for the first of them. The token is the position of the last one.",
+        "the-first-of-several": "Your write has several events, and you waited for the first of "
+        "them. The token is the position of the last one.",
         "never-waits": "The page does not contain your write, and the helper did not wait for it.",
         "version-not-position": "You waited for the version, which counts the events of one "
         "stream. The page stands at a position, which counts through the whole log.",
@@ -588,9 +589,12 @@ def seconds_behind(store, page):
     right="The number comes from the log, so it grows while the projector is silent. And on a "
     "quiet night it stays 0.",
     mistakes={
-        "from-end-seen": "You asked for events after `end_seen`, the end that the projector saw. It had not brought all of those to the page: the page stands at `position`.",
-        "loses-the-days": "More than a day has passed, and the days are missing. `.seconds` is a part of a span, `.total_seconds()` the whole of it.",
-        "one-too-early": "You measured from the last event that is on the page. The first one after it is the one that waits.",
+        "from-end-seen": "You asked for events after `end_seen`, the end that the projector saw. "
+        "It had not brought all of those to the page: the page stands at `position`.",
+        "loses-the-days": "More than a day has passed, and the days are missing. `.seconds` is a "
+        "part of a span, `.total_seconds()` the whole of it.",
+        "one-too-early": "You measured from the last event that is on the page. The first one "
+        "after it is the one that waits.",
         "not-in-seconds": "The right event, in another unit. Seconds are asked for.",
         "turned-round": "The number is below zero: now minus then, not then minus now.",
         "asks-the-dead": "The projector stopped, and the metric looks healthy: it comes from the "

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from numbers import Number
 from statistics import mean, median
 from typing import Any
@@ -186,6 +187,10 @@ def _per_method(function: Any, case: list[Life]) -> Any:
     return {m: (int(row["size"]), int(row["sum"])) for m, row in table.iterrows()}
 
 
+def _shipped_for(answer: Any, case: list[Life]) -> Any:
+    return answer(*_wide(_log(case)))
+
+
 def _shipped_by_hand(events: list[Event]) -> dict[Any, tuple[int, int]]:
     shipped, counts = set(_ids(events, "OrderShipped")), dict[Any, tuple[int, int]]()
     for event in events:
@@ -221,7 +226,8 @@ def shipped(orders, paid):
     right="One row an order, so nothing counts twice. pandas put the rows together by their index, "
     "not by their place.",
     mistakes={
-        "turned-round": "True and False have changed places: these are the orders that were not shipped.",
+        "turned-round": "True and False have changed places: these are the orders that were not "
+        "shipped.",
         "paid-is-not-shipped": "All of these orders are paid: that is how they got into the table. "
         "Which of them were shipped?",
         "delivered-is-not-shipped": "Some parcels are still on their way: shipped, and not "
@@ -250,7 +256,7 @@ def _paid_and_shipped(answer: Any, trial: Trial) -> None:
         if trial.only and name != trial.only:
             continue
         # Only a value that is told by place can have a wrong length.
-        came = attempt(lambda case=case: answer(*_wide(_log(case))))
+        came = attempt(partial(_shipped_for, answer, case))
         bare = came.error is None and not isinstance(came.value, pd.Series | bool)
         if bare and not is_gap(came.value) and hasattr(came.value, "__len__"):
             paid = len(_wide(_log(case))[1])
@@ -420,7 +426,7 @@ def _share_of(function: Any, case: list[Life]) -> Any:
         return round(function(log), 6)
     value = function(_frame(log))
     numeric = isinstance(value, Number | Decimal) and not isinstance(value, bool)
-    return round(float(value), 6) if numeric else value  # type: ignore[arg-type]
+    return round(float(value), 6) if numeric else value
 
 
 BASKET_CHANGES: dict[str, Callable[[list[Life]], bool]] = {
@@ -459,8 +465,10 @@ def share(log):
     right="Orders above the line, orders below it, and the upper ones are among the lower ones. "
     "Now it cannot pass 1.",
     mistakes={
-        "added-only": "You looked at what was added. A basket is changed, too, when something is taken out.",
-        "removed-only": "You looked at what was taken out. A basket is changed, too, when something is added.",
+        "added-only": "You looked at what was added. A basket is changed, too, when something is "
+        "taken out.",
+        "removed-only": "You looked at what was taken out. A basket is changed, too, when "
+        "something is added.",
         "not-paid": "That is the share of those that were not paid.",
         "in-percent": "The share is right, and in per cent. A number from 0 to 1 is asked for.",
         "join-multiplies": "The join makes a row for each change, so an order with three changes "
@@ -655,7 +663,7 @@ def _hours_of(function: Any, case: list[Life]) -> Any:
     if isinstance(value, pd.Timedelta | timedelta | np.timedelta64):
         value = pd.Timedelta(value).total_seconds() / 3600
     numeric = isinstance(value, Number | Decimal) and not isinstance(value, bool)
-    return round(float(value), 4) if numeric else value  # type: ignore[arg-type]
+    return round(float(value), 4) if numeric else value
 
 
 def _wanted_hours(log: list[Event]) -> float:
@@ -690,9 +698,11 @@ def hours(log):
     right="One span an order, from its own payment to its own first parcel. What is still on its "
     "way is left out, and is not 0.",
     mistakes={
-        "loses-the-days": "Some spans are longer than a day, and the days are missing. `.seconds` is a part of a span, `.total_seconds()` the whole of it.",
+        "loses-the-days": "Some spans are longer than a day, and the days are missing. `.seconds` "
+        "is a part of a span, `.total_seconds()` the whole of it.",
         "not-in-hours": "The right span, in another unit. Hours are asked for.",
-        "turned-round": "The number is below zero: from the payment to the parcel, so parcel minus payment.",
+        "turned-round": "The number is below zero: from the payment to the parcel, so parcel "
+        "minus payment.",
         "mean-not-median": "That is the mean. One order that waited for days pulls it away from "
         "all the others.",
         "last-parcel": "Some orders go out in two parcels. Asked is the first one.",

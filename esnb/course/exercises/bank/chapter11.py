@@ -571,8 +571,10 @@ def correct(events, wrong, amount):
     right="Nothing was removed, each reader comes to the right sum by reading on, and the log says "
     "which payment was wrong.",
     mistakes={
-        "wrong-amount": "The wrong payment is taken back, and the new one has another amount than was really paid. It is passed in as `amount`.",
-        "more-than-two": "The sum is right, and more was added than a reversal and the right payment. Each event is a fact that somebody will read.",
+        "wrong-amount": "The wrong payment is taken back, and the new one has another amount than "
+        "was really paid. It is passed in as `amount`.",
+        "more-than-two": "The sum is right, and more was added than a reversal and the right "
+        "payment. Each event is a fact that somebody will read.",
         "rewrites-the-past": "An event that was in the log is gone, or is another one now. Who has "
         "read it will never hear of that.",
         "not-taken-back": "A read model that has counted the wrong payment reads on, and still has "

@@ -160,7 +160,9 @@ def proof_of(rows):
     right="Order, columns, first and last: each act gives another value. What a hash covers is "
     "decided by the text that you make for it.",
     mistakes={
-        "separator-in-a-column": "What you put between the columns may stand in a column as well, and then two different rows make one text. Take a character that no text holds, or write lengths or quotes.",
+        "separator-in-a-column": "What you put between the columns may stand in a column as well, "
+        "and then two different rows make one text. Take a character that no text holds, or write "
+        "lengths or quotes.",
         "order-lost": "Two events changed places, and the proof is the same. The order of a log is "
         "a part of what it says.",
         "columns-run-together": "A letter moved from one column to the next, and the proof is the "
@@ -222,7 +224,8 @@ def _separated(answer: Any, trial: Trial) -> None:
         seen = trial.call(answer, list(one), given=one) != trial.call(answer, list(other))
         if not seen and mark not in "-=":
             trial.remark(
-                f"One trap is left: a text that holds {mark!r} itself would move unseen. A character "
+                f"One trap is left: a text that holds {mark!r} itself would move unseen. A "
+                f"character "
                 "that no text holds, or a length before each column, is safe."
             )
         elif not seen:

@@ -84,10 +84,9 @@ def _order_event(order: Order, rng: random.Random) -> Event:
         other = [_line(rng, line["sku"])] if rng.random() < 0.4 else []
         return new_event("OrderPlaced", customer=rng.choice(CUSTOMERS), items=[line, *other])
     rest = [{"sku": s, "quantity": q} for s, q in order.to_ship.items()]
-    part = rng.choice(rest or [{"sku": "", "quantity": 1}])
-    parcel = (
-        [{**part, "quantity": rng.randint(1, part["quantity"])}] if rng.random() < 0.4 else rest
-    )
+    sku, left = rng.choice([*order.to_ship.items()] or [("", 1)])
+    part = [{"sku": sku, "quantity": rng.randint(1, left)}]
+    parcel = part if rng.random() < 0.4 else rest
     mine = rng.choice(list(order.items))
     choices = {
         "PENDING": [

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
 
 
-def interrupt_queries(thread: int) -> None:
-    """Interrupt whatever the connections that a thread holds in its frames are doing."""
-    for connection in (*_connections(thread), _shared()):
+@contextlib.contextmanager
+def opened_meanwhile() -> Iterator[list[Any]]:
+    """The connections that are opened while it lasts: nobody else may hold them."""
+    connect, opened = duckdb.connect, list[Any]()
+
+    def noted(*arguments: Any, **keywords: Any) -> Any:
+        connection = connect(*arguments, **keywords)
+        opened.append(connection)
+        return connection
+
+    duckdb.connect = noted
+    try:
+        yield opened
+    finally:
+        duckdb.connect = connect
+        opened.clear()
+
+
+def interrupt_queries(thread: int, opened: Sequence[Any] = ()) -> None:
+    """Interrupt whatever the connections that a thread holds, or has opened, are doing."""
+    for connection in (*_connections(thread), *opened, _shared()):
         if connection is not None:
             with contextlib.suppress(duckdb.Error, RuntimeError):
                 connection.interrupt()

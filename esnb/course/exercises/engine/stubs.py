@@ -110,7 +110,7 @@ def _gaps(name: str, value: Any, none_counts: bool, depth: int = 0) -> Iterator[
 
 
 def is_gap(value: Any) -> bool:
-    """Whether a learner's function has handed back the `...` of its stub, or something around it."""
+    """Whether a learner's function has handed back the `...` of its stub, or one in a list."""
     if value is ...:
         return True
     if isinstance(value, Mapping):
@@ -202,7 +202,7 @@ def _dumped(node: ast.AST) -> str:
     return ast.dump(node)
 
 
-# --- without a source: by the compiled code --------------------------------------------------------
+# --- without a source: by the compiled code -----------------------------------------------------
 
 
 def _same_code(answer: Any, stub: str, name: str) -> bool:

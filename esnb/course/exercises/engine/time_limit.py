@@ -22,12 +22,12 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from esnb.course.exercises.engine.interrupting import interrupt_queries
+from esnb.course.exercises.engine.interrupting import interrupt_queries, opened_meanwhile
 
 #: Seconds of work that one call of an answer may take, on a machine like the one of the authors.
 LIMIT = 4.0
@@ -41,7 +41,7 @@ PRINTS = 2_000  # characters of a learner's prints that are kept
 _OURS = str(Path(__file__).resolve().parents[3])
 _PATHS = sysconfig.get_paths()
 _NOT_THEIRS = (_OURS, *{_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-_sleep = time.sleep
+real_sleep = time.sleep
 
 
 class Stopped(SystemExit):
@@ -146,6 +146,7 @@ def run(work: Callable[[], Any], limit: float | None = None) -> Run:
 
     with contextlib.ExitStack() as stack:
         say = stack.enter_context(_sign_of_life())
+        opened = stack.enter_context(opened_meanwhile())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.enter_context(contextlib.redirect_stdout(prints))
@@ -163,7 +164,7 @@ def run(work: Callable[[], Any], limit: float | None = None) -> Run:
                 done.why = _wait(thread, meter, LIMIT if limit is None else limit, say)
             if thread.is_alive():
                 done.endless = True
-                _stop(thread)
+                _stop(thread, opened)
                 done.left_behind = thread.is_alive()
     done.printed = prints.text
     return done
@@ -187,7 +188,7 @@ def _sign_of_life() -> Iterator[Callable[[str], None]]:
         if said and "ipykernel" in sys.modules:
             from IPython.display import clear_output
 
-            clear_output(wait=True)
+            clear_output(wait=True)  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager
@@ -216,17 +217,17 @@ def _light_sleep(thread: threading.Thread) -> Iterator[None]:
 
     def nap(seconds: float) -> None:
         if threading.current_thread() is not thread or not seconds > 0.05:
-            _sleep(seconds)
+            real_sleep(seconds)
             return
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            _sleep(min(0.05, left))
+            real_sleep(min(0.05, left))
 
-    time.sleep = nap
+    time.sleep = nap  # type: ignore[assignment]
     try:
         yield
     finally:
-        time.sleep = _sleep
+        time.sleep = real_sleep
 
 
 def _wait(
@@ -235,22 +236,23 @@ def _wait(
     """Wait until the thread ends, or has worked or slept too long; "asleep" for one that slept."""
     allowed, idle = seconds * slowness(), max(IDLE, seconds)
     until = time.monotonic() + seconds * PATIENCE
-    worked, woke = meter.now(), time.monotonic()
+    worked, woke, others = meter.now(), time.monotonic(), time.process_time()
     while thread.is_alive() and time.monotonic() < until:
         thread.join(0.02)
         now, clock = meter.now(), time.monotonic()
         if now - worked > 0.02 * idle:
-            worked, woke = now, clock
+            worked, woke, others = now, clock, time.process_time()
         if now - meter.began > allowed or now - meter.first > allowed * ALL_CALLS:
             return ""
         if clock - woke > idle:
-            return "asleep"
+            # A query may be at work in the threads of the database, while this one waits for it.
+            return "" if time.process_time() - others > 0.2 * idle else "asleep"
         if clock - meter.since > SILENCE:
             say("Still trying your answer. It is stopped if it does not come to an end.")
     return ""
 
 
-def _stop(thread: threading.Thread) -> None:
+def _stop(thread: threading.Thread, opened: Sequence[Any]) -> None:
     # At uneven moments: between two of them the loop is also outside of its own try.
     # A thousand times a second, which needs threads to take turns more often than they do.
     pauses, end = random.Random(0), time.monotonic() + STUBBORN
@@ -261,7 +263,7 @@ def _stop(thread: threading.Thread) -> None:
         while thread.is_alive() and time.monotonic() < end:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Stopped))
             if rounds % 20 == 0:
-                interrupt_queries(thread.ident or 0)
+                interrupt_queries(thread.ident or 0, opened)
             rounds += 1
             thread.join(pauses.uniform(0, 0.001))
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, KeysView, Mapping, Sequence, ValuesView
 from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from numbers import Number
 from typing import Any
 
@@ -94,9 +95,7 @@ def numbered(events: Sequence[Event]) -> list[Event]:
     Positions that rise already are kept, so that they stay unlike the sequence numbers.
     """
     places = [event.position for event in events]
-    rising = None not in places and all(
-        (one or 0) < (two or 0) for one, two in zip(places, places[1:], strict=False)
-    )
+    rising = None not in places and all((one or 0) < (two or 0) for one, two in pairwise(places))
     counts: dict[str | None, int] = {}
     result = []
     for place, event in enumerate(events, start=1):

@@ -83,7 +83,8 @@ story = ["insert into orders values ('order-1042', 'ada', 'PENDING', 1900)",
     "01-3": {
         "written-down": """
 def tuesday(facts):
-    return [("OrderPlaced", {"customer": "ada", "items": [{"sku": "MUG-BLUE", "quantity": 2, "price": 950}]}),
+    mugs = [{"sku": "MUG-BLUE", "quantity": 2, "price": 950}]
+    return [("OrderPlaced", {"customer": "ada", "items": mugs}),
             ("ItemAdded", {"sku": "POSTER-MAP", "quantity": 1, "price": 1890}),
             ("ItemRemoved", {"sku": "POSTER-MAP"}),
             ("ItemAdded", {"sku": "NOTEBOOK-A5", "quantity": 1, "price": 790}),

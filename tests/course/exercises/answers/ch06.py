@@ -105,11 +105,6 @@ query = """
         "no-such-policy": "leave_out, policy = 1, 'halt'",
     },
     "06-4": {
-        "at-the-end-only": """
-def first_reached(history, amount):
-    states = list(history.states())
-    return len(states) - 1 if states[-1]["total"] >= amount else None
-""",
         "halves": """
 def first_reached(history, amount):
     found = history.first(lambda order: not order.total < amount)

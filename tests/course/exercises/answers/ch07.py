@@ -102,7 +102,8 @@ def my_tests(rules):
 def clerk(store, buyer):
     order = store.new(Order, f"order-{buyer}")
     order.place(buyer, [item("LAMP-DESK")])
-    store.save(order, condition=AppendCondition(["OrderPlaced"], where={"items[*].sku": "LAMP-DESK"}))
+    condition = AppendCondition(["OrderPlaced"], where={"items[*].sku": "LAMP-DESK"})
+    store.save(order, condition=condition)
 """,
         """
 def clerk(store, buyer):
