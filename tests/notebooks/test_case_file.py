@@ -10,7 +10,8 @@ import importlib.util
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -275,34 +276,91 @@ def test_the_second_case(july, said):
     assert f"LaGuardia, from {since} to {until}" in said
 
 
+@pytest.fixture(scope="module")
+def seal(cells: list[dict[str, Any]]) -> Callable[[str, Any], None]:
+    """The chapter's own function, with nothing of the chapter but its cell."""
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    names: dict[str, Any] = {}
+    exec("import hashlib, re\n" + next(c for c in code if c.startswith("SEALS = {")), names)
+    verdict: Callable[[str, Any], None] = names["verdict"]
+    return verdict
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "verdict"),
     [
         ("place", " sfo", "right"),
+        ("place", "San Francisco", "right"),
+        ("place", "KSFO", "right"),
         ("place", "UA", "that is an airline"),
+        ("place", "United", "that is an airline"),
+        ("place", "JFK", "flights leave there as usual"),
         ("place", "LAX", "go back to the clue"),
         ("witness", "UA397", "right"),
+        ("witness", "UA 397", "right"),
+        ("witness", "united 397", "right"),
+        ("witness", "Flight UA397", "right"),
+        ("witness", 397, "right"),
         ("witness", "ua397-2013-07-06-JFK", "right"),
         ("witness", "UA694", "look at its minutes on the ground"),
+        ("witness", "AA59", "one more came in after it as usual"),
+        ("witness", "UA303", "go back to the clue"),
         ("clock", "11:24", "right"),
+        ("clock", "06 11:24", "right"),
+        ("clock", "11:24 PDT", "right"),
+        ("clock", "11:24:00", "right"),
+        ("clock", "11:24 am", "right"),
+        ("clock", "1124", "right"),
+        ("clock", 1124, "right"),
+        ("clock", "11.24", "right"),
+        ("clock", "11h24", "right"),
+        ("clock", "18:24 UTC", "right"),
+        ("clock", "14:24 EDT", "right"),
+        ("clock", "2:24 pm, New York", "right"),
+        ("clock", time(11, 24), "right"),
+        ("clock", datetime(2013, 7, 6, 11, 24), "right"),
+        ("clock", pd.Timestamp("2013-07-06T18:24:00Z"), "right"),
+        ("clock", pd.Timestamp("2013-07-06T18:24:00Z").tz_convert(SAN_FRANCISCO), "right"),
         ("clock", "18:24", "which clock is this?"),
         ("clock", "14:24", "which clock is this?"),
+        ("clock", "12:27", "look at its minutes on the ground"),
+        ("clock", "noon", "go back to the clue"),
         ("held", "12:01", "right"),
+        ("held", "06 12:01", "right"),
+        ("held", "12:01 PDT", "right"),
+        ("held", "12:01 pm", "right"),
+        ("held", "19:01 UTC", "right"),
         ("held", "19:01", "which clock is this?"),
         ("held", "12:27", "that is when it came in, not when it was held"),
+        ("held", "11:37", "how long did the slowest of the others need?"),
         ("held", "11:24", "go back to the clue"),
         ("held", None, "not yet"),
+        ("witness", None, "not yet"),
     ],
 )
-def test_the_seals(cells, capsys, question, answer, verdict):
-    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    seals = next(text for text in code if text.startswith("SEALS = {"))
-    asked = next(text for text in code if text.startswith("verdict = {"))
-    filled = re.sub(rf'("{question}": )None', rf"\g<1>{answer!r}", asked)
-    exec("import hashlib\n" + seals + "\n" + filled, {})
-    answers = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert answers.pop(question) == verdict
-    assert set(answers.values()) == {"not yet"}
+def test_the_seals(seal, capsys, question, answer, verdict):
+    seal(question, answer)
+    assert capsys.readouterr().out == f"{question}: {verdict}\n"
+
+
+def test_the_seals_know_the_minutes_that_the_table_has(saturday, seal, capsys):
+    usual, held = there(saturday)[5], there(saturday)[6]
+    on_the_wall = {
+        "clock": usual["landed"].astimezone(SAN_FRANCISCO),
+        "held": (held["out"] + minutes(held["air"] + 54)).astimezone(SAN_FRANCISCO),
+    }
+    for question, moment in on_the_wall.items():
+        seal(question, f"{moment:%H:%M}")
+        assert capsys.readouterr().out == f"{question}: right\n"
+
+
+def test_two_flights_were_cancelled_before_the_bracket_opens(saturday, said):
+    early = [f for f in there(saturday, "cancelled") if f["planned"] < there(saturday)[5]["landed"]]
+    clocks = sorted(f["planned"].astimezone(NEW_YORK).strftime("%H:%M") for f in early)
+    assert clocks == ["07:30", "11:00"]
+    assert "planned to leave New York at 7:30 and 11:00" in said
+    opens = there(saturday)[5]["landed"].astimezone(NEW_YORK)
+    assert f"opens at {opens:%H:%M} on New York's clock" in said
 
 
 def test_the_sealed_place_is_named_only_where_it_is_unsealed(cells):
