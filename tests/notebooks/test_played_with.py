@@ -19,6 +19,10 @@ from tests.support import ROOT
 CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "00_start_here": {},
     "01_facts_not_rows": {},
+    "04_replay": {},
+    "05_snapshots": {},
+    "06_time_travel": {},
+    "14_case_file": {},
 }
 
 
