@@ -19,6 +19,10 @@ from tests.support import ROOT
 CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "00_start_here": {},
     "01_facts_not_rows": {},
+    "02_the_event_store": {
+        ("alone", "Does it keep its word?"): "it tests the store that the section above builds",
+    },
+    "02b_a_stores_promises": {},
     "04_replay": {},
     "05_snapshots": {},
     "06_time_travel": {},

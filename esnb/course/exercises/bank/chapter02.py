@@ -246,6 +246,7 @@ def _caught_up(answer: Any, trial: Trial, bookmark: int, turn: int) -> None:
     "02-3",
     form="Break it",
     title="A forgery without a gap",
+    chapter="02b_a_stores_promises",
     section="Who stops you from changing the past?",
     stub="""
 def forge(events):
@@ -313,6 +314,7 @@ def _replayed(events: list[Event]) -> list[dict[str, Any]]:
     "02-4",
     form="Your data",
     title="A log of your own",
+    chapter="02b_a_stores_promises",
     section="Can you load your own data?",
     stub="""
 mine = ...  # EventStore.from_frame(...) with a table of your own, five rows or more
