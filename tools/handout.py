@@ -5,8 +5,8 @@
 
 It holds the question, a picture, the predictions with room to write, the words, the exercises and
 the recall questions. What a notebook folds away (`<details>`) is never in it, nor is an output,
-save the picture: the first figure that answers no prediction, or that of a cell tagged `handout`.
-Black on white.
+save what `predict` asks and the picture: the first figure that answers no prediction, or that of a
+cell tagged `handout`. Black on white.
 """
 
 from __future__ import annotations
@@ -64,9 +64,17 @@ def sheet_of(path: Path) -> Sheet:
         r"\*\*(\w+)\.\*\* *(.*?)(?= *\*\*\w+\.\*\*|\n\n|\Z)", texts[0], re.S
     ):
         sheet.lead[name] = _inline(text)
-    section = ""
-    for text in map(_open_parts, texts):
-        for block in re.split(r"\n(?=## )", text):
+    section, scene = "", ""
+    for cell in cells:
+        if cell["cell_type"] != "markdown":
+            for question in _questions(cell):
+                sheet.predictions.append((_inline(section), _blocks(f"{scene}\n\n{question}")))
+                scene = ""
+            continue
+        for block in re.split(r"\n(?=## )", _open_parts("".join(cell["source"]))):
+            if scene:  # a prediction in words only
+                sheet.predictions.append((_inline(section), _blocks(scene)))
+                scene = ""
             heading = re.match(r"## +(.+)\n?", block)
             section = heading[1].strip() if heading else section
             body = block[heading.end() :] if heading else block
@@ -75,12 +83,23 @@ def sheet_of(path: Path) -> Sheet:
             elif heading and section == "Recall":
                 sheet.recall = _blocks(body)
             elif "**Predict.**" in body:
-                asked = body[body.index("**Predict.**") + len("**Predict.**") :]
-                sheet.predictions.append((_inline(section), _blocks(asked)))
+                scene = body[body.index("**Predict.**") + len("**Predict.**") :]
             elif exercise := re.match(r"\s*\*\*Exercise \((.+?)\)\.\*\* *(.*)", body, re.S):
                 first = exercise[2].strip().split("\n\n")[0]
                 sheet.exercises.append(f"<b>{_inline(exercise[1])}.</b> {_inline(first)}")
+    if scene:
+        sheet.predictions.append((_inline(section), _blocks(scene)))
     return sheet
+
+
+def _questions(cell: dict[str, Any]) -> Iterator[str]:
+    """What `predict` asks in this cell, as stored: the question, and its options as a list."""
+    for output in cell.get("outputs", ()):
+        asked = "".join(output.get("data", {}).get("text/plain", ""))
+        if asked.startswith("Predict: "):
+            question, *rest = asked.removeprefix("Predict: ").splitlines()
+            options = [line[2:] for line in rest if line.startswith("  - ")]
+            yield "\n".join([question, *options])
 
 
 def _open_parts(text: str) -> str:
@@ -96,6 +115,7 @@ def _picture(cells: Sequence[dict[str, Any]]) -> str:
     """The tagged picture, else the first that answers no prediction; empty where there is none."""
     predicted, free = False, []
     for cell in cells:
+        predicted = predicted or any(True for _ in _questions(cell))
         if cell["cell_type"] == "markdown":
             for part in re.split(r"^(?=## )", "".join(cell["source"]), flags=re.M):
                 # A figure that comes after a prediction, in the same section, is its answer.
