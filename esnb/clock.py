@@ -7,8 +7,9 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from esnb.errors import NaiveTimeError
+from esnb.errors import InvalidEventError, NaiveTimeError
 
 
 class Clock(Protocol):
@@ -23,25 +24,36 @@ class Clock(Protocol):
         ...
 
 
+#: The first and the last time that a log holds: those of Python's datetime, in UTC. The engine and
+#: Parquet hold later ones, which no reader of events could be given.
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
+
 def utc(value: datetime | str) -> datetime:
     """Turn an aware datetime or ISO 8601 text into an aware datetime in UTC.
 
-    A time without a zone raises `NaiveTimeError`; text that is no time raises it too.
+    What is not a time, has no zone, or is before `EARLIEST` or after `LATEST` in UTC raises
+    `NaiveTimeError`.
     """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise NaiveTimeError(
-                f"{value!r} is not a time. Write it as ISO 8601 text with a zone, "
+                f"{value!r:.60} is not a time. Write it as ISO 8601 text with a zone, "
                 f"such as '2026-03-02T15:00:00Z'."
             ) from None
     if hasattr(value, "to_pydatetime") and value == value:
         # A time of pandas counts nanoseconds, the log microseconds.
-        value = value.floor("us").to_pydatetime()  # type: ignore[attr-defined]
+        try:
+            value = value.floor("us").to_pydatetime()  # type: ignore[attr-defined]
+        except (ValueError, OverflowError, NotImplementedError):
+            raise NaiveTimeError(out_of_range(value)) from None
     if not isinstance(value, datetime) or value != value:
         raise NaiveTimeError(
-            f"{value!r} is a {type(value).__name__}, not a time. Give a datetime or ISO 8601 text."
+            f"{value!r:.60} is a {type(value).__name__}, not a time. Give a datetime or ISO 8601 "
+            f"text."
         )
     if value.utcoffset() is None:
         raise NaiveTimeError(
@@ -51,8 +63,30 @@ def utc(value: datetime | str) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise NaiveTimeError(
-            f"{value.isoformat()} lies outside the years 1 to 9999 of UTC, which no datetime holds."
+        raise NaiveTimeError(out_of_range(value)) from None
+
+
+def out_of_range(value: object) -> str:
+    """What to tell whoever brings a time that no log can hold."""
+    try:
+        text = value.isoformat() if isinstance(value, datetime) else str(value)
+    except (ValueError, NotImplementedError):  # a time of pandas in a year of five digits
+        text = repr(value)
+    return (
+        f"{text} is outside the years 1 to 9999 in UTC, which are all that a datetime holds. Were "
+        f"milliseconds read as seconds?"
+    )
+
+
+def check_zone(zone: object) -> None:
+    """Refuse what is neither None nor the name of a time zone, with `InvalidEventError`."""
+    if zone is None:
+        return
+    try:
+        ZoneInfo(zone if isinstance(zone, str) else "")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidEventError(
+            f"timezone={zone!r:.60} is not an IANA zone name such as 'Europe/Berlin' or 'UTC'."
         ) from None
 
 
@@ -87,7 +121,7 @@ class LessonClock:
         """The next time: the first call gives `start`, each further one is `step` later."""
         with self._lock:
             current = self._next
-            self._next = current + self._step
+            self._move(self._step)
             return current
 
     def new_id(self) -> UUID:
@@ -103,7 +137,16 @@ class LessonClock:
     def advance(self, **duration: float) -> None:
         """Move the clock on: `advance(hours=2)` takes the keywords of `datetime.timedelta`."""
         with self._lock:
-            self._next += timedelta(**duration)
+            self._move(timedelta(**duration))
+
+    def _move(self, duration: timedelta) -> None:
+        try:
+            self._next += duration
+        except OverflowError:
+            raise NaiveTimeError(
+                f"The lesson's clock stands at {self._next.isoformat()} and cannot move by "
+                f"{duration}: a time is in the years 1 to 9999 in UTC. Set it to another time."
+            ) from None
 
     def set(self, time: datetime | str) -> None:
         """Put the clock at a time, also an earlier one: clocks of machines jump back as well."""

@@ -1,15 +1,22 @@
-"""An event: one immutable fact, with its data as JSON. Nothing else lives here.
+"""An event: one immutable fact, with its data as JSON; and the gate that all data passes.
 
 A store gives an event its place (`aggregate_id`, `sequence_number`, `position`) when it is
 appended; until then those fields are None.
+
+Whatever brings events (`new_event`, `append`, a table, a file, a topic) checks them here:
+`check_event` the fields, `check_name` what names a type or an aggregate, `dump_json` data as Python
+holds it, `read_json` and `check_object_text` data as JSON text, `clock.utc` times. So each way in
+takes what the others take, and what is stored can leave in every format and come back.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -20,8 +27,18 @@ from esnb.errors import InvalidEventError, NaiveTimeError
 
 Json: TypeAlias = dict[str, Any]
 
+#: How deep lists and mappings may be nested in the data of an event.
+MAX_DEPTH = 250
+#: How many bytes the JSON of an event's data or metadata may have.
+MAX_JSON = 100_000_000
+#: How many bytes the name of a type or an aggregate may have.
+MAX_NAME = 10_000
+
 _INT32 = 2**31
 _INT64 = 2**63
+
+# Numbers that JSON text may hold and 64 bits may not.
+LONG_NUMBER = re.compile(r"\d{19}|\d[eE]\+?\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +140,52 @@ def check_event(event: Event) -> None:
 
     Raises `InvalidEventError`; `NaiveTimeError` for a time without a zone.
     """
-    name, version, time = event.event_type, event.event_version, event.occurred_at
+    name, version, at = event.event_type, event.event_version, event.occurred_at
     where = f"event {name!r}"
-    if not isinstance(name, str) or not name.strip() or "\x00" in name or not is_storable(name):
+    if why_not_a_name(name):
+        reason = _reason(name)
         raise InvalidEventError(
-            f"An event type is a non-empty text such as 'OrderPlaced', found {name!r}."
+            f"An event type is a non-empty text such as 'OrderPlaced', found {name!r:.80}.{reason}"
         )
     if not isinstance(version, int) or isinstance(version, bool) or not 0 < version < _INT32:
         raise InvalidEventError(f"{where}: event_version counts from 1, found {version!r}.")
     if event.event_id is not None and not isinstance(event.event_id, UUID):
         raise InvalidEventError(f"{where}: event_id is a UUID, found {event.event_id!r}.")
-    if time is not None and not (isinstance(time, datetime) and time.tzinfo is UTC):
-        if not isinstance(time, datetime):
-            raise NaiveTimeError(f"{where}: occurred_at is an aware datetime, found {time!r}.")
-        utc(time)
+    if at is not None and not (isinstance(at, datetime) and at.tzinfo is UTC):
+        if not isinstance(at, datetime):
+            raise NaiveTimeError(f"{where}: occurred_at is an aware datetime, found {at!r:.60}.")
+        utc(at)
+
+
+def check_name(what: str, value: object) -> None:
+    """Refuse what cannot name an aggregate or a type, with `InvalidEventError`."""
+    if why_not_a_name(value):
+        reason = _reason(value)
+        raise InvalidEventError(
+            f"{what} must be a non-empty text such as 'order-1042', found {value!r:.80}.{reason}"
+        )
+
+
+def why_not_a_name(value: object) -> str:
+    """Why a value cannot name a type or an aggregate; empty when it can."""
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}"
+    if len(value) < 100 and value.isascii() and "\x00" not in value and value.strip():
+        return ""  # nearly all names, at a tenth of the time
+    if not value.strip():
+        return "is empty"
+    if "\x00" in value:
+        return "holds the character NUL"
+    if not is_storable(value):
+        return "holds half a character (a lone surrogate)"
+    if len(value.encode()) > MAX_NAME:
+        return f"has more than {MAX_NAME:,} bytes"
+    return ""
+
+
+def _reason(value: object) -> str:
+    """Why a text that looks like a name is none, as a sentence of its own."""
+    return f" It {why_not_a_name(value)}." if isinstance(value, str) and value.strip() else ""
 
 
 def dump_json(value: Any, where: str) -> str:
@@ -148,16 +197,116 @@ def dump_json(value: Any, where: str) -> str:
     try:
         if not _is_json(value):
             _check(value, where)
-        return orjson.dumps(value).decode()
+        text = orjson.dumps(value)
     except (RecursionError, orjson.JSONEncodeError):
-        raise InvalidEventError(
-            f"{where} is nested more than 250 deep, or contains itself, which JSON cannot hold."
-        ) from None
+        raise InvalidEventError(_TOO_DEEP.format(where)) from None
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise InvalidEventError(_TOO_DEEP.format(where))
+    if len(text) > MAX_JSON:
+        raise InvalidEventError(_TOO_LONG.format(where, len(text)))
+    return text.decode()
+
+
+_TOO_DEEP = (
+    f"{{}} is nested more than {MAX_DEPTH} deep, or contains itself, which not every reader of "
+    f"JSON can hold. Split it into several events, or store the deep part as text."
+)
+_TOO_LONG = (
+    f"{{}} has {{:,}} bytes of JSON, and {MAX_JSON:,} are allowed. Keep it in a file, and store "
+    f"its name and its hash."
+)
+
+
+def _depth(value: Any) -> int:
+    """How deep a value is nested, level by level."""
+    level, depth = [value], 0
+    while level := [item for item in level if isinstance(item, dict | list | tuple)]:
+        depth += 1
+        level = [x for item in level for x in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def load_json(text: str) -> Any:
-    """Read JSON text."""
+    """Read JSON text that passed the gate: fast, and without a check."""
     return orjson.loads(text)
+
+
+def read_json(text: str | bytes, where: str) -> Any:
+    """Read JSON text from outside, strictly: no key twice in one object, no NaN, no Infinity.
+
+    Whole numbers of up to 400 digits stay whole; `dump_json` says which of them are too long. What
+    is not JSON raises `InvalidEventError`.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=as_object, parse_constant=_no_constant, parse_int=_whole
+        )
+    except InvalidEventError as error:
+        raise InvalidEventError(f"{where} {error}") from None
+    except RecursionError:
+        raise InvalidEventError(_TOO_DEEP.format(where)) from None
+    except ValueError as error:
+        raise InvalidEventError(f"{where} is not JSON: {error}.") from None
+
+
+def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Pairs as a dict; `InvalidEventError` for a key that comes twice: one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise InvalidEventError(
+                    f"has the key {name!r:.60} twice, and only one of the two would be kept. "
+                    f"Rename or remove one."
+                )
+            seen.add(name)
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise InvalidEventError(f"holds {text}, which is not JSON. Write null, or leave it out.")
+
+
+def _whole(text: str) -> int:
+    if len(text) > 400:
+        raise InvalidEventError(
+            f"holds a whole number of {len(text)} digits, beyond 64 bits. Store it as text."
+        )
+    return int(text)
+
+
+def check_object_text(text: str, where: str, long_numbers: bool | None = None) -> None:
+    """Check JSON text as `dump_json` checks a mapping, and that no key comes twice in it.
+
+    `long_numbers`: whether it matches `LONG_NUMBER`, for a caller that knows. Raises
+    `InvalidEventError`.
+    """
+    if long_numbers is None:
+        long_numbers = LONG_NUMBER.search(text) is not None
+    if not long_numbers and _is_plain_object(text):
+        return
+    value = read_json(text, where)
+    if type(value) is not dict:
+        raise InvalidEventError(f"{where} is not a JSON object, found {text!r:.60}.")
+    dump_json(value, where)
+    if len(text.encode()) > MAX_JSON:
+        raise InvalidEventError(_TOO_LONG.format(where, len(text)))
+
+
+def _is_plain_object(text: str) -> bool:
+    """Whether a text without long numbers is surely a JSON object that passes: the quick way.
+
+    Without escapes, a text has two quotes for each key and each text in it. If as many are left
+    when it is read and written again, no key came twice.
+    """
+    if "\\" in text or text.count("{") + text.count("[") > MAX_DEPTH or len(text) > MAX_JSON // 4:
+        return False
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        return False
+    return type(value) is dict and orjson.dumps(value).count(b'"') == text.count('"')
 
 
 def copy_json(value: Any, where: str) -> Json:
@@ -235,6 +384,10 @@ def is_storable(value: str) -> bool:
 def _hint(value: Any) -> str:
     if isinstance(value, datetime):
         return "Store value.isoformat(), with a zone; the event's own time goes to occurred_at."
+    if isinstance(value, date | time):
+        return "Store value.isoformat()."
+    if isinstance(value, UUID):
+        return "Store str(value)."
     if isinstance(value, set | frozenset):
         return "Store sorted(value)."
     if hasattr(value, "item"):

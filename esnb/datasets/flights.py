@@ -72,7 +72,7 @@ SAMPLE = data_file("flights", "february-2013.csv")
 
 #: What a store needs to know: `EventStore.from_frame(flights.frame(), **flights.COLUMNS)`.
 _NAMES = "aggregate_type aggregate_id event_type occurred_at data metadata"
-COLUMNS: dict[str, str] = {name: name for name in _NAMES.split()}
+COLUMNS: dict[str, Any] = {name: name for name in _NAMES.split()}
 
 
 def _source() -> Path:

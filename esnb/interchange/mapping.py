@@ -22,7 +22,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Rows: TypeAlias = Iterable[tuple[int, Mapping[str, Any]]]
 
 #: How `append_frame` finds its way in these frames: `store.append_frame(frame, **COLUMNS)`.
-COLUMNS: Final[dict[str, str]] = {
+COLUMNS: Final[dict[str, Any]] = {
     "aggregate_type": "aggregate_type", "aggregate_id": "aggregate_id", "event_id": "event_id",
     "event_type": "event_type", "occurred_at": "occurred_at", "data": "event_data",
     "metadata": "metadata",

@@ -11,7 +11,8 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final, Protocol, Self
+from numbers import Integral
+from typing import Any, Final, Literal, Protocol, Self
 
 import orjson
 import pandas as pd
@@ -24,11 +25,12 @@ from esnb.errors import (
     InvalidEventError,
     StoreClosedError,
 )
-from esnb.events import Event, check_event, dump_json
+from esnb.events import Event, check_event, check_name, dump_json
 from esnb.store import bulk_load
 from esnb.store.conditions import AppendCondition, Conditions, conditions_of
 from esnb.store.connection import Overtaken, closed, open_log
 from esnb.store.event_rows import COLUMNS, event_from_row, naive_utc, row_of_event
+from esnb.store.frame_table import Roles
 from esnb.store.hash_chain import Proof, Verified, verify
 from esnb.store.reader import (
     NO_LIMIT,
@@ -36,7 +38,6 @@ from esnb.store.reader import (
     Loaded,
     Reader,
     check_loadable,
-    check_name,
     whole_stream,
 )
 from esnb.upcasters import Upcasters
@@ -133,13 +134,46 @@ class EventStore(Reader):
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, path: str | os.PathLike[str] | None = None, *,
-        clock: Clock | None = None, **columns: Any,
-    ) -> Self:  # fmt: skip
-        """A store with the events of a table; the keywords are those of `append_frame`."""
+        cls,
+        frame: pd.DataFrame,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        clock: Clock | None = None,
+        aggregate_id: str,
+        event_type: str,
+        occurred_at: str,
+        aggregate_type: str,
+        data: str | Sequence[str] | None = None,
+        event_version: int | str = 1,
+        metadata: str | None = None,
+        event_id: str | None = None,
+        timezone: str | None = None,
+        order: Literal["time"] | None = "time",
+        expected_version: int | _Any = 0,
+        progress: bool | None = None,
+    ) -> Self:
+        """A store with the events of a table, in memory or in a file at `path`.
+
+        The other keywords are those of `append_frame`, where they are explained; so are the errors.
+        A store that cannot be filled is closed again.
+        """
         store = cls(path, clock=clock)
         try:
-            store.append_frame(frame, **columns)
+            store.append_frame(
+                frame,
+                aggregate_id=aggregate_id,
+                event_type=event_type,
+                occurred_at=occurred_at,
+                aggregate_type=aggregate_type,
+                data=data,
+                event_version=event_version,
+                metadata=metadata,
+                event_id=event_id,
+                timezone=timezone,
+                order=order,
+                expected_version=expected_version,
+                progress=progress,
+            )
         except BaseException:
             store.close()
             raise
@@ -313,17 +347,73 @@ class EventStore(Reader):
         check_loadable(kind)
         return kind.new_in(self, aggregate_id)
 
-    def append_frame(self, frame: pd.DataFrame, **columns: Any) -> Appended:
-        """Load the rows of a DataFrame as events, all or none; see `bulk_load.append_frame`."""
-        if self.vault is not None and columns.get("event_type") in frame:
-            personal = set(frame[columns["event_type"]].unique()) & self.vault.personal.keys()
+    def append_frame(
+        self,
+        frame: pd.DataFrame,
+        *,
+        aggregate_id: str,
+        event_type: str,
+        occurred_at: str,
+        aggregate_type: str,
+        data: str | Sequence[str] | None = None,
+        event_version: int | str = 1,
+        metadata: str | None = None,
+        event_id: str | None = None,
+        timezone: str | None = None,
+        order: Literal["time"] | None = "time",
+        expected_version: int | _Any = 0,
+        progress: bool | None = None,
+    ) -> Appended:
+        """Load the rows of a DataFrame as events, all or none.
+
+        - `aggregate_id`, `event_type`, `occurred_at`: the columns with the id of the aggregate, the
+          type of the event, and the time at which it happened.
+        - `aggregate_type`: a column, or itself the type of all, such as "ORDER".
+        - `data`: None (each other column becomes a key of event_data), a list of columns, or one
+          column that holds ready dicts or JSON text. Missing values become null.
+        - `event_version`: the version of all rows, or a column of versions.
+        - `metadata`: a column of dicts or JSON text.
+        - `event_id`: a column of UUIDs. Without it, ids are derived from the content, so that
+          loading the same table again changes nothing.
+        - `timezone`: the IANA name of the zone in which times without a zone were read off, such as
+          "Europe/Berlin". Times without a zone are refused unless it is given.
+        - `order`: "time" puts the rows in order of `occurred_at` (ties keep their order), None
+          keeps the order of the table. Each aggregate's events are numbered in that order.
+        - `expected_version`: 0 (the aggregates must be new) or `ANY`.
+        - `progress`: True shows a bar, False none; None shows it from 200,000 rows on.
+
+        Raises `BadRowsError` with row, column and value, `InvalidEventError` for arguments that do
+        not fit, `ConcurrencyError` for an aggregate that exists, `DuplicateEventError` when a part
+        of the rows is stored already. In each case nothing is loaded.
+        """
+        must_be_new = type(expected_version) is not bool and expected_version == 0
+        if not must_be_new and expected_version is not ANY:
+            raise InvalidEventError(
+                f"expected_version of a table is 0 (all aggregates are new) or ANY, "
+                f"found {expected_version!r}."
+            )
+        roles = Roles(
+            aggregate_id,
+            event_type,
+            occurred_at,
+            aggregate_type,
+            data,
+            event_version,
+            metadata,
+            event_id,
+            timezone,
+            order,
+        )
+        roles.check(frame)
+        if self.vault is not None:
+            personal = set(frame[event_type].unique()) & self.vault.personal.keys()
             if personal:
                 raise InvalidEventError(
                     f"{sorted(personal)[0]} has personal fields, and a table is stored as it is, "
                     f"with ids made from its content. Store such events with append()."
                 )
         version, position, duplicate = bulk_load.append_frame(
-            self._log, self.clock, frame, **columns
+            self._log, self.clock, frame, roles, must_be_new=must_be_new, progress=progress
         )
         proof = None if duplicate else self.proof
         return Appended(version, position, (), duplicate, proof)
@@ -440,7 +530,7 @@ def _batch(events: Sequence[Event] | Iterable[Event]) -> list[Event]:
 def _check_expected(expected: int | _Any) -> None:
     if expected is ANY:
         return
-    if not isinstance(expected, int) or isinstance(expected, bool) or expected < 0:
+    if not isinstance(expected, Integral) or isinstance(expected, bool) or expected < 0:
         raise InvalidEventError(
             f"expected_version is the sequence number you believe to be the latest: 0 for a new "
             f"stream, n for one with n events, or ANY. Found {expected!r}."

@@ -18,7 +18,7 @@ import pandas as pd
 
 from esnb.clock import Clock, utc
 from esnb.errors import InvalidEventError, QueryError, ReadOnlyError
-from esnb.events import Event
+from esnb.events import Event, check_name
 from esnb.store.connection import Log
 from esnb.store.event_rows import COLUMNS, EventRows, event_from_row, made_of, naive_utc, text_row
 from esnb.store.readonly_sql import Result, check_query, names_database, quoted, select_only
@@ -537,18 +537,6 @@ def whole_stream(log: Log, aggregate_id: str) -> list[tuple[Any, ...]]:
     # Most loads want all of a stream. Put in order here and not by the engine, a load of 100 events
     # takes a fifth to a third less time: much of it is the planning of the query.
     return sorted(log.rows(_WHOLE_STREAM, (aggregate_id,)), key=itemgetter(4))
-
-
-def check_name(what: str, value: object) -> None:
-    """Refuse what is no usable name of an aggregate or a type, with `InvalidEventError`."""
-    if not isinstance(value, str) or not value.strip() or "\x00" in value:
-        raise InvalidEventError(
-            f"{what} must be a non-empty text such as 'order-1042', found {value!r}."
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidEventError(f"{what} {value!r} holds half a character.") from None
 
 
 def _count(what: str, value: object) -> int:
