@@ -19,6 +19,7 @@ from esnb.events import Event
 from esnb.readmodels.projection import Lag, Projection
 from esnb.readmodels.projector import Projector
 from esnb.store.reader import Reader
+from esnb.store.readonly_sql import quoted
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,11 @@ def compare(
             f"{first.__name__} and {second.__name__} are compared on columns that both have. "
             f"Found {names[0]} and {names[1]}."
         )
-    chosen = ", ".join(f'"{name}"' for name in shared)
+    chosen = ", ".join(map(quoted, shared))
 
     def rows(kind: type[Projection], position: int) -> Counter[str]:
         projector = _built(store, kind, position)
-        table = next(iter(kind.tables))
+        table = quoted(next(iter(kind.tables)))
         found = projector.sql(f"select {chosen} from {table} order by all").fetchall()
         # Values of any kind, lists too, are compared by how they are written.
         values.update({repr(row): row for row in found})

@@ -40,8 +40,9 @@ from esnb.readmodels.rebuild_worker import (
     sql_text,
     work,
 )
+from esnb.readmodels.source import EventSource
 from esnb.store.event_rows import COLUMNS
-from esnb.store.reader import Reader
+from esnb.store.readonly_sql import quoted
 
 BUCKETS = 4  # a worker: it is done sooner if its last bucket is small, and needs less memory
 _PIECE = 1_000_000  # positions that are exported at once
@@ -79,7 +80,7 @@ def check(projection: type[Projection], workers: object) -> None:
 
 
 def fill(
-    store: Reader, projection: type[Projection], db: ReadDatabase, build: int,
+    store: EventSource, projection: type[Projection], db: ReadDatabase, build: int,
     left_out: Collection[int], workers: int, progress: bool | None = None,
 ) -> tuple[int, int]:  # fmt: skip
     """Fill the empty tables of a build with worker processes.
@@ -135,13 +136,12 @@ def _columns(db: ReadDatabase, projection: type[Projection], build: int) -> dict
                 f"{projection.__name__}.by_aggregate is {projection.by_aggregate!r}, and the table "
                 f"{table!r} has no such column. Each of its rows must name its aggregate."
             )
-        quoted = (row[0].replace('"', '""') for row in rows if row[1] != "ALWAYS")
-        names[table] = ", ".join(f'"{column}"' for column in quoted)
+        names[table] = ", ".join(quoted(row[0]) for row in rows if row[1] != "ALWAYS")
     return names
 
 
 def _export(
-    store: Reader, projection: type[Projection], folder: Path, last: int, buckets: int,
+    store: EventSource, projection: type[Projection], folder: Path, last: int, buckets: int,
     left_out: Collection[int],
 ) -> dict[int, int]:  # fmt: skip
     """Write the events that have handlers into a folder a bucket; returns how many each has."""
@@ -227,7 +227,8 @@ def _put_together(
             with transaction(cursor):
                 for table, names in columns.items():
                     cursor.execute(
-                        f"insert into {table} ({names}) select {names} from esnb_bucket.{table}"
+                        f"insert into {quoted(table)} ({names}) "
+                        f"select {names} from esnb_bucket.{quoted(table)}"
                     )
         except duckdb.ConstraintException as error:
             raise RebuildError(

@@ -2,12 +2,11 @@
 
 Each build of the read model has a schema of its own (`build_1`, `build_2`, ...), so that a new one
 can grow beside the one that serves. The schema `esnb` holds one checkpoint for the build in use:
-whoever moves it, does so in the transaction that writes the tables.
+whoever moves it does so in the transaction that writes the tables.
 """
 
 from __future__ import annotations
 
-import re
 import secrets
 import tempfile
 import time
@@ -19,55 +18,41 @@ from typing import Any, NamedTuple
 import duckdb
 
 from esnb.errors import InvalidEventError, QueryError, StoreClosedError, StoreCorruptError
-from esnb.events import Event
-from esnb.readmodels.batch import TYPES, execute, inbox_row
+from esnb.events import Event, dump_json, load_json
+from esnb.readmodels.delivery import OvertakenError, sorted_in
+from esnb.readmodels.new_events import TYPES, WAITING, columns_of_rows, execute, unnested
 from esnb.readmodels.projection import Projection
-from esnb.store.event_rows import event_from_row
-from esnb.store.readonly_sql import asked_to_stop, shut
+from esnb.readmodels.read_errors import explained, is_damage, opens_later
+from esnb.store.event_rows import event_from_row, text_row
+from esnb.store.readonly_sql import asked_to_stop, quoted, shut
 
 _INBOX = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
 _PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"
 _META = f"""
 create schema esnb;
 create table esnb.checkpoint (
-    projection varchar, version integer, build integer, position bigint, event_id uuid,
-    effects bigint
+    projection varchar, version integer, declaration varchar, build integer, position bigint,
+    event_id uuid, effects bigint
 );
 create table esnb.inbox ({_INBOX});
 create unique index inbox_by_position on esnb.inbox (position);
 create table esnb.bookmarks (source varchar primary key, bookmark bigint);
 """
-
-# The inbox from the position on, as far as it has no gap.
-_READY = """
-select count(*) from (select position, row_number() over (order by position) as n
-                      from esnb.inbox where position > ?) where position = ? + n
-"""
+_CHECKPOINT = "select version, declaration, build, position, event_id, effects from esnb.checkpoint"
 _MOVE = (
     "update esnb.checkpoint set position = ?, event_id = ? "
     "where build = ? and position = ? returning 1"
 )
-_WAITING = "select * replace (event_id::uuid as event_id) from esnb.inbox "
 
 # Without these the engine reads a whole table to find the rows of more than 50 keys in it.
 _SETTINGS = "set global dynamic_or_filter_threshold = 2048"
-
-# The engine's words for a file that cannot be opened although nothing in it is damaged.
-_NOT_DAMAGED = (
-    "Could not set lock", "used by another process", "different configuration",
-    "Permission denied", "No space left", "version number",
-)  # fmt: skip
-_FILE_ERRORS = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException)
-
-
-class OvertakenError(Exception):
-    """Another projector of this process moved the checkpoint of the same read database."""
 
 
 class Checkpoint(NamedTuple):
     """What stands in the read database: which build, how far, and what was left out of it."""
 
     version: int
+    declaration: dict[str, Any]
     build: int
     position: int
     event_id: Any
@@ -107,6 +92,12 @@ class ReadDatabase:
     def open(self, head: int) -> None:
         """Open the file, or begin a new one whose side effects start after the position `head`."""
         self._connection = self._open(head)
+        if self.path is None:
+            return
+        try:
+            self.checkpoint()
+        except StoreCorruptError:
+            self.start_over("its file is damaged", head)
 
     def _open(self, head: int) -> duckdb.DuckDBPyConnection:
         if self.path is None:
@@ -121,11 +112,10 @@ class ReadDatabase:
         try:
             return self._connect(str(self.path), head)
         except duckdb.Error as error:
-            text = str(error)
-            if any(words in text for words in _NOT_DAMAGED):
+            if opens_later(error):
                 raise QueryError(
                     f"The read database {self.path.name!r} cannot be opened. If another process "
-                    f"has it, close it there. The engine says: {text[:200]}"
+                    f"has it, close it there. The engine says: {str(error)[:200]}"
                 ) from None
             self._put_aside("its file is damaged", head)
             return self._connect(str(self.path), head)
@@ -149,7 +139,9 @@ class ReadDatabase:
         }
         file = "the read database" if self.path is None else self.path.name
         if "esnb.checkpoint" in names:
-            rows = connection.execute("select projection from esnb.checkpoint").fetchall()
+            rows = connection.execute(
+                "select projection, declaration from esnb.checkpoint"
+            ).fetchall()
             if len(rows) != 1:
                 raise duckdb.Error("the checkpoint is missing")
             if rows[0][0] != self.projection.__name__:
@@ -167,8 +159,8 @@ class ReadDatabase:
             for statement in connection.extract_statements(_META):
                 connection.execute(statement)
             connection.execute(
-                "insert into esnb.checkpoint values (?, ?, 1, 0, null, ?)",
-                [self.projection.__name__, self.projection.version, head],
+                "insert into esnb.checkpoint values (?, ?, ?, 1, 0, null, ?)",
+                [self.projection.__name__, self.projection.version, self._declaration(), head],
             )
             self._create_in(connection, 1)
 
@@ -183,6 +175,9 @@ class ReadDatabase:
             connection.execute(setting)
         shut(connection, str(self.workshop))
 
+    def _declaration(self) -> str:
+        return dump_json(self.projection.declaration(), "declaration")
+
     def start_over(self, reason: str, head: int, known: bool = False) -> None:
         """Put the file aside, and begin a new one whose side effects start after `head`.
 
@@ -190,7 +185,7 @@ class ReadDatabase:
         """
         self._connection.close()
         self._put_aside(reason, head, known)
-        self.open(head)
+        self._connection = self._open(head)
         self.damaged = False
 
     def _put_aside(self, reason: str, head: int, known: bool = False) -> None:
@@ -223,7 +218,7 @@ class ReadDatabase:
         with self.translated():
             cursor = self._connection.cursor()
             if build is not None:
-                cursor.execute(f"set schema = 'build_{int(build)}'")
+                cursor.execute(f"set schema = '{schema_of(build)}'")
             return cursor
 
     @contextmanager
@@ -234,32 +229,22 @@ class ReadDatabase:
         except RuntimeError as error:
             raise asked_to_stop(error) from None
         except duckdb.Error as error:
-            text = re.sub(r"^\w+ Error: ", "", str(error).strip())
-            if isinstance(error, duckdb.ConnectionException) and "closed" in text:
-                raise StoreClosedError(
-                    f"The read database of {self.projection.__name__} is closed. Make a new "
-                    f"Projector: it goes on where this one stopped."
-                ) from None
-            if isinstance(error, _FILE_ERRORS) and ("orrupt" in text or "invalidated" in text):
-                self.damaged = True
-                raise StoreCorruptError(
-                    f"The read database of {self.projection.__name__} is damaged; the log is not "
-                    f"in it. rebuild() puts it aside and derives it again. The engine says: "
-                    f"{text[:200]}"
-                ) from None
-            raise QueryError(text) from None
+            self.damaged = self.damaged or is_damage(error)
+            raise explained(error, self.projection.__name__) from None
 
     # -- the checkpoint --------------------------------------------------------------------
 
     def checkpoint(self) -> Checkpoint:
         """What stands in the database now."""
         with self.translated(), transaction(cursor := self.cursor()):
-            version, build, position, event_id, effects = cursor.execute(
-                "select version, build, position, event_id, effects from esnb.checkpoint"
-            ).fetchall()[0]
-            parked = cursor.execute(f"select position from build_{build}.esnb_parked").fetchall()
+            rows = cursor.execute(_CHECKPOINT).fetchall()
+            version, declaration, build, position, event_id, effects = rows[0]
+            parked = cursor.execute(
+                f"select position from {schema_of(build)}.esnb_parked"
+            ).fetchall()
         left_out = frozenset(row[0] for row in parked)
-        return Checkpoint(version, build, position, event_id, effects, left_out)
+        declared = load_json(declaration)
+        return Checkpoint(version, declared, build, position, event_id, effects, left_out)
 
     def move(
         self, cursor: duckdb.DuckDBPyConnection, build: int, before: int, last: int, last_id: Any
@@ -278,6 +263,16 @@ class ReadDatabase:
         if not mine:
             raise OvertakenError
 
+    def switch(
+        self, cursor: duckdb.DuckDBPyConnection, build: int, position: int, last_id: Any
+    ) -> None:
+        """Let another build serve from now on, made by today's declaration."""
+        cursor.execute(
+            "update esnb.checkpoint set version = ?, declaration = ?, build = ?, position = ?, "
+            "event_id = ?",
+            [self.projection.version, self._declaration(), build, position, last_id],
+        )
+
     def reacted(self, position: int) -> None:
         """Write down that the side effects of all events up to a position have happened."""
         with self.translated():
@@ -290,54 +285,60 @@ class ReadDatabase:
         with self.translated():
             cursor = self.cursor()
             with transaction(cursor):
-                cursor.execute(f"drop schema if exists build_{build} cascade")
+                cursor.execute(f"drop schema if exists {schema_of(build)} cascade")
                 self._create_in(cursor, build)
                 if parked_of is not None:
                     cursor.execute(
-                        f"insert into build_{build}.esnb_parked from build_{parked_of}.esnb_parked"
+                        f"insert into {schema_of(build)}.esnb_parked "
+                        f"from {schema_of(parked_of)}.esnb_parked"
                     )
 
     def _create_in(self, cursor: duckdb.DuckDBPyConnection, build: int) -> None:
-        cursor.execute(f"create schema build_{build}")
-        cursor.execute(f"create table build_{build}.esnb_parked ({_PARKED})")
+        schema = schema_of(build)
+        cursor.execute(f"create schema {schema}")
+        cursor.execute(f"create table {schema}.esnb_parked ({_PARKED})")
         for name, columns in self.projection.tables.items():
             try:
-                cursor.execute(f"create table build_{build}.{name} ({columns})")
+                cursor.execute(f"create table {schema}.{quoted(name)} ({columns})")
             except duckdb.Error as error:
+                if is_damage(error):
+                    raise
                 raise InvalidEventError(
-                    f"{self.projection.__name__}.tables[{name!r}] is no list of columns that the "
-                    f"engine takes: {error}"
+                    f"{self.projection.__name__}.tables[{name!r}] must be a list of columns with "
+                    f"their types, such as 'id varchar primary key, n bigint'. The engine does "
+                    f"not take {columns!r:.200}: {error}"
                 ) from None
 
     def drop(self, build: int) -> None:
         """Drop a build; errors of a closed or damaged database are of no interest here."""
         with suppress(duckdb.Error, QueryError, StoreClosedError, StoreCorruptError):
-            self.cursor().execute(f"drop schema if exists build_{build} cascade")
+            self.cursor().execute(f"drop schema if exists {schema_of(build)} cascade")
 
     def left_out(self, build: int) -> list[tuple[Any, ...]]:
         """The events left out of a build: position, event_id, event_type, reason."""
         with self.translated():
-            return self.cursor().execute(
-                f"from build_{int(build)}.esnb_parked order by position"
-            ).fetchall()  # fmt: skip
+            text = f"from {schema_of(build)}.esnb_parked order by position"
+            return self.cursor().execute(text).fetchall()
 
     # -- what a transport brought ----------------------------------------------------------
 
     def take(
-        self, cursor: duckdb.DuckDBPyConnection, events: Sequence[Event],
-        bookmarks: Mapping[str, int], position: int,
-    ) -> int:  # fmt: skip
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        events: Sequence[Event],
+        bookmarks: Mapping[str, int],
+        position: int,
+    ) -> int:
         """Put events into the inbox, each once; returns how many after the position have no gap."""
         try:
             with transaction(cursor):
-                for event in events:
-                    cursor.execute(
-                        "insert into esnb.inbox select * from "
-                        "(values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) as new(position) "
-                        "where position > ? "
-                        "and not exists (from esnb.inbox i where i.position = new.position)",
-                        [*inbox_row(event), position],
-                    )
+                found = cursor.execute(
+                    "select position from esnb.inbox where position > ?", [position]
+                ).fetchall()
+                new, ready = sorted_in(events, position, {row[0] for row in found})
+                if new:
+                    rows = columns_of_rows([text_row(event) for event in new], len(TYPES))
+                    cursor.execute(f"insert into esnb.inbox {unnested(TYPES)}", rows)
                 for source, bookmark in bookmarks.items():
                     cursor.execute(
                         "insert or replace into esnb.bookmarks values (?, ?)", [source, bookmark]
@@ -345,7 +346,6 @@ class ReadDatabase:
         except (duckdb.TransactionException, duckdb.ConstraintException):
             # Another projector on this database was given the same event at the same time.
             raise OvertakenError from None
-        ready: int = cursor.execute(_READY, [position, position]).fetchall()[0][0]
         return ready
 
     def bookmarks(self) -> dict[str, int]:
@@ -356,10 +356,14 @@ class ReadDatabase:
     def inbox(self, position: int) -> list[Event]:
         """The delivered events that wait for those before them."""
         with self.translated():
-            rows = self.cursor().execute(
-                f"{_WAITING} where position > ? order by position", [position]
-            ).fetchall()  # fmt: skip
+            text = f"{WAITING} where position > ? order by position"
+            rows = self.cursor().execute(text, [position]).fetchall()
         return list(map(event_from_row, rows))
+
+
+def schema_of(build: int) -> str:
+    """The schema of a build."""
+    return f"build_{int(build)}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One bucket of events, and the tables that its worker makes of it; see `parallel.py`.
+"""One bucket of events, and the tables that its worker makes of it; see `parallel_rebuild.py`.
 
 A bucket holds the events of some aggregates, chosen by a hash of their ids, in Parquet files. The
 tables that come out of it are in a database file beside them.
@@ -23,10 +23,12 @@ from esnb.errors import RebuildError
 from esnb.events import Event
 from esnb.readmodels.follower import words_of
 from esnb.readmodels.projection import Projection
-from esnb.readmodels.read_database import ReadDatabase, transaction
+from esnb.readmodels.read_database import ReadDatabase, schema_of, transaction
+from esnb.readmodels.read_tables import ReadTables
 from esnb.store.event_rows import COLUMNS, event_from_row
+from esnb.store.readonly_sql import quoted
 
-_STEP = 1_000  # events in a transaction
+_STEP = 10_000  # events in a transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ def work(task: Task) -> HandlerFailedError | None:
             file = sql_text(result_file(folder, task.bucket))
             cursor.execute(f"attach '{file}' as esnb_result")
             for table in task.projection.tables:
-                cursor.execute(f"create table esnb_result.main.{table} as from {table}")
+                name = quoted(table)
+                cursor.execute(f"create table esnb_result.main.{name} as from {name}")
             cursor.execute("detach esnb_result")
         return failure
     finally:
@@ -86,14 +89,25 @@ def work(task: Task) -> HandlerFailedError | None:
 def _handle_all(
     task: Task, db: ReadDatabase, cursor: duckdb.DuckDBPyConnection
 ) -> HandlerFailedError | None:
-    projection = task.projection()
-    handlers = task.projection.methods("_handles")
+    instance = task.projection()
+    handlers = {
+        kind: [getattr(instance, name) for name in names]
+        for kind, names in task.projection.methods("_handles").items()
+    }
+
+    read = ReadTables(cursor, schema_of(1), task.projection.tables)
+    position = 0
 
     def handle(events: list[Event]) -> None:
+        read.begin(position)
         with db.translated(), transaction(cursor):
+            read.expect(events)
             for event in events:
-                for name in handlers.get(event.event_type, ()):
-                    getattr(projection, name)(cursor, event)
+                for handler in handlers.get(event.event_type, ()):
+                    handler(read, event)
+                read.next_event()
+            read.flush()
+        read.position = events[-1].position
 
     for events in _events(task):
         try:
@@ -105,6 +119,7 @@ def _handle_all(
                     handle(list(parts))
                 except Exception as error:
                     return HandlerFailedError(position, words_of(error))
+        position = events[-1].position or 0
     return None
 
 
@@ -128,11 +143,12 @@ def _events(task: Task) -> Iterator[list[Event]]:
 
 def _check_rows(task: Task, cursor: duckdb.DuckDBPyConnection) -> None:
     """A row that names an aggregate of another bucket shows that the declaration is not true."""
-    column = f'"{task.projection.by_aggregate}"'
+    column = quoted(task.projection.by_aggregate)
     bucket = bucket_of(column, task.buckets)
     for table in task.projection.tables:
         strangers = cursor.execute(
-            f"select {column} from {table} where {bucket} is distinct from ? order by 1 limit 1",
+            f"select {column} from {quoted(table)} where {bucket} is distinct from ? "
+            "order by 1 limit 1",
             [task.bucket],
         ).fetchall()
         if strangers:
@@ -145,7 +161,7 @@ def _check_rows(task: Task, cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def end_with_parent() -> None:
-    """Begin a worker: one whose parent was killed would wait for work for ever.
+    """Begin a worker: without this, one whose parent was killed would wait for work indefinitely.
 
     The parent hears Ctrl-C, and tells the workers by the file `stop`.
     """
@@ -165,7 +181,7 @@ def scratch(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory that, if it must, spills into the folder."""
     with duckdb.connect() as connection:
         connection.execute("set temp_directory = ?", [str(folder / f"spill_{os.getpid()}")])
-        # A worker counts as interactive, and events are fetched slowly: the engine would draw one.
+        # A worker counts as interactive and fetches slowly: the engine would draw a bar.
         connection.execute("set enable_progress_bar = false")
         yield connection
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from esnb.events import Event, Json
-from esnb.readmodels.search import SearchProjection
+from esnb.readmodels.search_projection import SearchProjection
 
 from .catalogue import CATALOGUE
 from .rules import quantities

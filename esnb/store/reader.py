@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import duckdb
@@ -116,6 +117,11 @@ class Reader:
         self.upcasters = upcasters
         self._horizon = position
         self._until = until
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the log; None for a store in memory."""
+        return self._log.path
 
     @property
     def position(self) -> int:

@@ -16,15 +16,14 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NoReturn
 from uuid import UUID
 
 import orjson
 
-from esnb.clock import SystemClock, utc
+from esnb.clock import Clock, SystemClock, utc
 from esnb.errors import EsnbError, InvalidEventError, LagTimeoutError, QueryError
 from esnb.events import Event, load_json
 from esnb.readmodels.projection import Projection
@@ -182,9 +181,9 @@ class KafkaConsumer:
                 f"{projection.__name__} has side effects. Run it with a Projector beside the store."
             )
         self.topic = topic
-        seen = _SeenThroughTopic(Upcasters() if upcasters is None else upcasters)
-        self.projector = Projector(cast(Reader, seen), projection, database)
-        seen.projector = self.projector
+        source = TopicSource(Upcasters() if upcasters is None else upcasters)
+        self.projector = Projector(source, projection, database)
+        source.inbox = self.projector.inbox
         self._kafka = _client()
         self._consumer = self._kafka.Consumer(
             # The offsets of this consumer are in the read database; a group is never asked.
@@ -254,26 +253,25 @@ class KafkaConsumer:
         self._assigned = set(partitions)
 
 
-class _SeenThroughTopic:
-    """What a projector knows of a log that it has no store of: what waits in its own inbox."""
+class TopicSource:
+    """The log as it is seen through a topic: an `EventSource` that knows what waits in an inbox."""
 
     def __init__(self, upcasters: Upcasters) -> None:
+        self.clock: Clock = SystemClock()
         self.upcasters = upcasters
-        self.projector: Projector | None = None
-        self.clock = SystemClock()
+        self.path = None  # no file to keep clear of
         self.position = 2**62  # nobody here knows where the log ends
-        self._log = SimpleNamespace(path=None)
+        self.inbox: Callable[[], list[Event]] = list  # that of the projector, once there is one
 
     def as_stored(self, events: Iterable[Event], after: int) -> list[Event]:
         """What a topic brings is as it was stored."""
         return list(events)
 
     def read_all(
-        self, after: int = 0, limit: int | None = None, *, upcast: bool = False
+        self, after: int = 0, limit: int | None = None, *, upcast: bool = True
     ) -> Iterator[Event]:
         """The events of the inbox after a position, as they were stored."""
-        waiting = [] if self.projector is None else self.projector.inbox()
-        return iter([e for e in waiting if (e.position or 0) > after][:limit])
+        return iter([e for e in self.inbox() if (e.position or 0) > after][:limit])
 
     def next_batch(self, after: int, size: int) -> tuple[int, int]:
         """How many events wait that have no gap before them, and the position of the last."""
@@ -284,11 +282,10 @@ class _SeenThroughTopic:
             last += 1
         return last - after, last
 
-    def rows(self, *_: object) -> None:
-        """Refuse: a topic is not the log."""
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise QueryError(
             "A read model that is kept from a topic cannot read the log again. poll() brings what "
             "is new; to build it afresh, give the consumer a new database."
         )
 
-    as_of = rows
+    rows = row_list = gathered = as_of = _refuse

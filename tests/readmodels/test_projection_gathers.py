@@ -89,12 +89,12 @@ def test_all_ways_agree(kind: type[Projection], limit: int | None) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_few_and_many_events_in_turn(kind: type[Projection], monkeypatch: Any) -> None:
     """Few are gathered in views, many in tables, in the store: on the same read database."""
-    monkeypatch.setattr("esnb.readmodels.batch.FEW", 4)
+    monkeypatch.setattr("esnb.readmodels.new_events.FEW", 4)
     store = log([*range(16), "sixteen", *range(17, 40)])
     projector = Projector(store, kind)
     with monkeypatch.context() as patch:
         patch.setattr(
-            "esnb.readmodels.batch.Batch.halves", None
+            "esnb.readmodels.new_events.FromLog.halves", None
         )  # whose use would hide that a way fails
         for limit in (3, 9, 1, 2):
             projector.catch_up(limit)
@@ -112,7 +112,7 @@ def test_few_and_many_events_in_turn(kind: type[Projection], monkeypatch: Any) -
     assert rows(projector) == wanted
     assert projector.verify()
     with monkeypatch.context() as patch:
-        patch.setattr("esnb.readmodels.batch.Batch.halves", None)
+        patch.setattr("esnb.readmodels.new_events.FromLog.halves", None)
         projector.rebuild()
     assert rows(projector) == wanted
 

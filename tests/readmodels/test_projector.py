@@ -253,7 +253,7 @@ for turn in range(rounds):
                 cursor = projector._db.cursor(projector._build)
                 cursor.execute("begin; delete from totals; delete from kinds; "
                                "update esnb.checkpoint set position = 0, event_id = null; commit")
-                projector._read_checkpoint()
+                projector._refresh()
     os.close(writer)
     pipe = os.fdopen(reader)
     line = pipe.readline()
@@ -580,8 +580,8 @@ def test_damage_that_shows_only_later_names_no_event_and_rebuild_mends_it():
             raise duckdb.IOException("Corrupt database file: computed checksum 1")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("esnb.readmodels.batch.Batch.into", damaged)
-            with pytest.raises(StoreCorruptError, match=r"rebuild\(\) puts it aside"):
+            patch.setattr("esnb.readmodels.new_events.FromLog.into", damaged)
+            with pytest.raises(StoreCorruptError, match=r"No event is to blame.*rebuild\(\) puts"):
                 projector.catch_up()
         assert projector.rebuild() == 9
         assert "damaged" in projector.notice
@@ -898,7 +898,7 @@ def test_damage_that_shows_while_the_projector_runs_loses_no_side_effect(outbox)
             raise duckdb.IOException("Corrupt database file: computed checksum 1")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("esnb.readmodels.batch.Batch.into", damaged)
+            patch.setattr("esnb.readmodels.new_events.FromLog.into", damaged)
             with pytest.raises(StoreCorruptError):
                 projector.catch_up()
         projector.rebuild()
@@ -1104,7 +1104,7 @@ def test_sql_only_reads_and_df_knows_its_tables():
 def test_names_and_declarations_are_checked_when_the_class_is_made():
     good = "insert into t select 1 from new_events"
     for name in ("Totals", "1st", "a b", "a;drop", "new_events", "", "esnb_parked", "é"):
-        with pytest.raises(InvalidEventError, match="no name for a table"):
+        with pytest.raises(InvalidEventError, match="cannot be named"):
             type("P", (Projection,), {"tables": {name: "a int"}, "sql": good})
     with pytest.raises(InvalidEventError, match="declares no tables"):
         type("P", (Projection,), {"sql": good})
@@ -1118,7 +1118,9 @@ def test_columns_that_the_engine_does_not_take_are_no_damaged_file(tmp_path):
     kind = type("P", (Projection,), {"tables": {"t": "a nonsense("}, "sql": "select 1"})
     with EventStore() as store:
         for database in (None, tmp_path / "read.duckdb"):
-            with pytest.raises(InvalidEventError, match=r"P\.tables\['t'\] is no list of columns"):
+            with pytest.raises(
+                InvalidEventError, match=r"P\.tables\['t'\] must be a list of columns"
+            ):
                 Projector(store, kind, database)
     assert not [p for p in tmp_path.iterdir() if "damaged" in p.name]
 

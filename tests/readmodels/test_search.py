@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from dataclasses import replace
 from itertools import product
 from typing import Any, ClassVar
 
@@ -24,8 +25,8 @@ from esnb import (
     StoreCorruptError,
     new_event,
 )
-from esnb.readmodels import search as search_module
 from esnb.readmodels.search import SearchProjection, SearchProjector
+from esnb.readmodels.search_index import Writer
 from esnb.shop import CATALOGUE, Order, first_orders, item, sample
 from esnb.shop.search import OrderSearch
 
@@ -275,7 +276,7 @@ def test_a_crash_before_the_commit_leaves_the_old_documents(
     projector.catch_up(limit=4)
     before = list(projector.documents())
     written: list[str] = []
-    real = search_module._document
+    real = Writer._add
 
     def failing(*args: Any) -> Any:
         written.append(args[1])
@@ -283,7 +284,7 @@ def test_a_crash_before_the_commit_leaves_the_old_documents(
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(search_module, "_document", failing)
+    monkeypatch.setattr(Writer, "_add", failing)
     with pytest.raises(KeyboardInterrupt):
         projector.catch_up()
     assert len(written) == 2
@@ -413,7 +414,8 @@ class Poisoned(OrderSearch):
 def without(store: EventStore, *positions: int) -> list[dict[str, Any]]:
     """The documents of the log without some events."""
     projector = SearchProjector(store, OrderSearch)
-    projector._mark["parked"] = [[position, "", "", ""] for position in positions]
+    parked = [[position, "", "", ""] for position in positions]
+    projector._index.mark = replace(projector._index.mark, parked=parked)
     projector.catch_up()
     return list(projector.documents())
 
@@ -484,7 +486,7 @@ def test_what_was_delivered_survives_a_restart_and_a_crash(
     projector = SearchProjector(small, OrderSearch, tmp_path / "i")
     assert projector.deliver([events[0], events[4], events[2], events[0]], {"a": 4}) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(SearchProjector, "_commit", crash)
+        patch.setattr(Writer, "commit", crash)
         with pytest.raises(KeyboardInterrupt):
             projector.deliver([events[1], events[6]], {"a": 6})
     again = SearchProjector(small, OrderSearch, tmp_path / "i")
@@ -519,7 +521,7 @@ def test_waiting_for_what_is_not_there(small: EventStore) -> None:
 
 def test_a_second_writer_gets_a_clear_error(small: EventStore, tmp_path: Any) -> None:
     projector = SearchProjector(small, OrderSearch, tmp_path / "i")
-    writer = projector._index.writer(15_000_000, 1)
+    writer = projector._index.engine.writer(15_000_000, 1)
     with pytest.raises(QueryError, match="another process"):
         projector.catch_up()
     writer.wait_merging_threads()

@@ -199,7 +199,7 @@ def test_a_crash_anywhere_loses_nothing_and_doubles_nothing(store, publisher, co
                     raise CrashError
 
                 patch.setattr(*{
-                    "before the inbox": ("esnb.readmodels.read_database.inbox_row", crash),
+                    "before the inbox": ("esnb.readmodels.read_database.text_row", crash),
                     "between inbox and read model": (
                         "esnb.readmodels.projector.Projector._run", crash
                     ),

@@ -22,6 +22,7 @@ from esnb.events import Event, new_event
 from esnb.model.aggregate import replay
 from esnb.readmodels.projection import Projection, handles
 from esnb.readmodels.projector import Projector
+from esnb.readmodels.read_tables import ReadTables
 from esnb.shop import CATALOGUE, Order, item
 from esnb.store.event_store import EventStore
 
@@ -115,10 +116,10 @@ class DayProjector(Projector):
     def restart(self) -> None:
         """Begin again with what the read database holds."""
         self.crashing = False
-        self._read_checkpoint()
+        self._refresh()
 
-    def _handle(self, cursor: duckdb.DuckDBPyConnection, events: Any) -> None:
-        super()._handle(cursor, events)
+    def _handle(self, read: ReadTables, events: Any) -> None:
+        super()._handle(read, events)
         if self.crashing and not self.apart:
             raise _Crash
 
@@ -154,13 +155,13 @@ class _Recorder(Projector):
         self.again: list[Row] = [("", 0, 0)]
         super().__init__(store, projection)
 
-    def _handle(self, cursor: duckdb.DuckDBPyConnection, events: Any) -> None:
+    def _handle(self, read: ReadTables, events: Any) -> None:
         for event in events.read():
             for rows in (self.rows, self.again) if self.twice else (self.rows,):
                 for name in self._handlers.get(event.event_type, ()):
-                    getattr(self._instance, name)(cursor, event)
+                    getattr(self._instance, name)(read, event)
                 rows.append(
-                    cursor.execute(
+                    read.execute(
                         "select status, total, paid from orders where order_id = ?",
                         [event.aggregate_id],
                     ).fetchall()[0]
