@@ -139,7 +139,8 @@ class Projector(Follower[_Build]):
             twin._left_out = self._left_out
             try:
                 twin.catch_up()
-                return _rows(self.sql(f"from {table}")) == _rows(twin.sql(f"from {table}"))
+                rows = [p.sql(f"from {table}").fetchall() for p in (self, twin)]
+                return sorted(map(repr, rows[0])) == sorted(map(repr, rows[1]))
             finally:
                 twin.close()
 
@@ -398,7 +399,3 @@ class Projector(Follower[_Build]):
         head = self.store.position if effects is None else effects
         self._db.start_over(reason, head, known=effects is not None)
         self._refresh()
-
-
-def _rows(result: Result) -> list[str]:
-    return sorted(map(repr, result.fetchall()))
