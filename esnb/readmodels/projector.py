@@ -74,6 +74,7 @@ class Projector(Follower[_Build]):
         self._side_effects = SideEffects(self._instance)
         self._once = projection.used_once()
         self._code = projection.declaration()
+        self._size = HANDLED if self._handlers else BATCH
         self._desks: dict[int, duckdb.DuckDBPyConnection] = {}
         self._reads: dict[int, ReadTables] = {}
         path = None if database is None else Path(database).expanduser().resolve()
@@ -200,7 +201,7 @@ class Projector(Follower[_Build]):
             return build
 
     def _fill(self, build: _Build, upto: int | None) -> int:
-        done, size = 0, self._size()
+        done, size = 0, self._size
         while upto is None or build.position < upto:
             events = FromLog(self.store, build.position, size, build.left_out)
             if events.count:
@@ -240,11 +241,8 @@ class Projector(Follower[_Build]):
 
     # -- work ------------------------------------------------------------------------------
 
-    def _size(self) -> int:
-        return HANDLED if self._handlers else BATCH
-
     def _advance(self, limit: int | None) -> int:
-        size = self._size() if limit is None else min(self._size(), limit)
+        size = self._size if limit is None else min(self._size, limit)
         events = FromLog(self.store, self._position, size, self._left_out)
         if events.count:
             self._run(self._build, events)

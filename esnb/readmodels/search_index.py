@@ -192,7 +192,7 @@ class Writer:
 
     def keep(self, event: Event) -> None:
         """Let a delivered event wait in the inbox."""
-        row = orjson.dumps(text_row(event)).decode()
+        row = orjson.dumps(tuple(text_row(event))).decode()
         self._add("inbox", _place_of(event), row, {})
 
     def let_go(self, event: Event) -> None:
