@@ -34,9 +34,9 @@ TOP_LEVEL = {
 ROOMS = (
     "errors", "clock", "data_files", "events", "code_fingerprint", "upcast_steps",
     "upcasters",
-    "store", "model", "readmodels", "privacy", "transports", "interchange", "capture", "outgrow",
-    "shop", "datasets",
-    "course.figures", "course.widgets", "course.guesses", "course.predict",
+    "store", "model", "process", "readmodels", "privacy", "transports", "interchange", "capture",
+    "outgrow", "shop", "datasets",
+    "course.figures", "course.process_figure", "course.widgets", "course.guesses", "course.predict",
     "course.exercises.engine", "course.exercises.bank",
     "course.exercises", "course.classroom",
 )  # fmt: skip
