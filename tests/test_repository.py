@@ -48,6 +48,8 @@ CONDA_NAMES = {
 }
 IMPORT_NAMES = {
     "confluent_kafka": "confluent-kafka",
+    "fast_sugiyama": "fast-sugiyama",
+    "charset_normalizer": "charset-normalizer",
     "IPython": "jupyterlab",  # its kernel runs the cells in JupyterLab and in grading alike
 }
 
