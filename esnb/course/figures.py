@@ -35,6 +35,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.patheffects import withStroke
 from matplotlib.rcsetup import cycler
 
+from esnb.errors import InvalidEventError
 from esnb.events import Event
 
 INK, PAPER, GREY, SOFT = "#1a1a1a", "#ffffff", "#e4e4e4", "#767676"
@@ -379,8 +380,13 @@ def lanes(
     which is an append without an expected version. The stream begins with one event of type
     `first`; an append adds one of type `written`.
     """
+    writers = sorted({who for who, _ in trace})
+    if len(writers) > 2:
+        raise InvalidEventError(
+            f"lanes() draws two writers, found {len(writers)}: {', '.join(writers)}."
+        )
     step_width = 1.35
-    heights = dict(zip(sorted({who for who, _ in trace}), (1.75, -1.75), strict=False))
+    heights = dict(zip(writers, (1.75, -1.75), strict=False))
     end = step_width * len(trace) + 0.8
     ax = canvas(end + 1.4, top=2.2, bottom=-2.2)
     ax.set_xlim(-1.2, end + 0.2)

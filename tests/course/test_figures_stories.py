@@ -11,6 +11,7 @@ from matplotlib import colors
 from esnb import new_event
 from esnb.course import figures
 from esnb.course.figures import VERMILION, mark
+from esnb.errors import InvalidEventError
 from esnb.shop.order import ALLOWED
 
 mpl.use("agg")
@@ -86,6 +87,15 @@ def test_machine_names_every_state_and_marks_every_move():
 def test_both_are_the_same_bytes_each_time():
     assert figures.png(machine()[0]) == figures.png(machine()[0])
     assert figures.png(figures.lanes(CONFLICT)) == figures.png(figures.lanes(CONFLICT))
+
+
+def test_lanes_are_of_two_writers_and_say_so():
+    with pytest.raises(InvalidEventError, match="two writers, found 3: A, B, C"):
+        figures.lanes([("A", "read"), ("B", "read"), ("C", "read")])
+
+
+def test_lanes_show_a_step_that_they_do_not_know():
+    assert "done" in texts(figures.lanes([("A", "read"), ("A", "done")]))
 
 
 def test_a_story_has_a_box_for_each_state_it_was_given():

@@ -23,6 +23,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
         ("alone", "Does it keep its word?"): "it tests the store that the section above builds",
     },
     "02b_a_stores_promises": {},
+    "03_conflicts": {},
     "04_replay": {},
     "05_snapshots": {},
     "06_time_travel": {},
