@@ -84,10 +84,10 @@ function stepperView(steps, el) {
     upDown: (by) => steps.move(s.at + by),
   });
 
-  const cell = (text, sign, kind, first) => {
+  const cell = (text, sign, kind, first, above) => {
     const inside = kind === "log" && first ? [symbol(content.types[text], "22px"), make("span", {}, text)] : [text];
-    // A new event or field is said once in its row.
-    const signed = sign && (kind === "log" ? first : kind === "table" || !first);
+    // A new event is said once in its row; the name of a field never changes.
+    const signed = sign && (kind === "log" ? first || !above : kind === "table" || !first);
     return make(first ? "th" : "td", { ...(first ? { scope: "row" } : {}), class: sign ? "st-new" : null },
       signed ? make("span", { class: "st-sign", title: STEP_WORDS[sign], role: "img",
         "aria-label": STEP_WORDS[sign] }, sign) : null, ...inside);
@@ -98,7 +98,7 @@ function stepperView(steps, el) {
     return make("table", { class: `st-${panel.kind}` },
       make("thead", {}, make("tr", {}, panel.head.map((head) => make("th", { scope: "col" }, head)))),
       make("tbody", {}, panel.rows.map((row, n) =>
-        make("tr", {}, row.map((text, k) => cell(text, panel.signs[n][k], panel.kind, k === 0))))));
+        make("tr", {}, row.map((text, k) => cell(text, panel.signs[n][k], panel.kind, k === 0, panel.signs[n][0]))))));
   }
 
   function update() {
