@@ -43,7 +43,8 @@ from esnb.readmodels.monitoring import LagAlert
 from esnb.readmodels.projection import Projection, handles, reacts_to
 from esnb.readmodels.projector import Projector
 from esnb.store.conditions import AppendCondition
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 from esnb.upcasters import Upcasters
 
 __all__ = [

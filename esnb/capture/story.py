@@ -20,7 +20,8 @@ from esnb.capture.triggers import CaptureError, TriggerCapture
 from esnb.clock import LessonClock, utc
 from esnb.data_files import data_file
 from esnb.events import new_event
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 
 #: What known systems give, each cell with the page it was read on; see the README beside it.
 FILE_OF_SYSTEMS = data_file("neighbours", "systems.csv")

@@ -26,7 +26,8 @@ from esnb.events import Event, load_json, new_event
 from esnb.model.state import attributes_of, state_of
 from esnb.store.conditions import Conditions
 from esnb.store.event_store import Appended, EventStore
-from esnb.store.reader import Reader, SnapshotRow
+from esnb.store.loading import SnapshotRow
+from esnb.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)

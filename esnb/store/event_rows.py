@@ -38,6 +38,14 @@ class EventRow(NamedTuple):
 COLUMNS = ", ".join(EventRow._fields)
 
 
+def as_text(columns: Iterable[str]) -> str:
+    """Columns for a SELECT of rows that leave the database: the id as text."""
+    return ", ".join("event_id::varchar as event_id" if c == "event_id" else c for c in columns)
+
+
+TEXT_COLUMNS = as_text(EventRow._fields)
+
+
 def columns_of(*names: str) -> Callable[[Sequence[Any]], Any]:
     """A function that takes these columns from a row as the engine gives it, a plain tuple.
 

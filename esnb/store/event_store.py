@@ -1,7 +1,7 @@
 """The event store: append to a stream, save an aggregate, keep snapshots.
 
-The floor below (`engine.py`) owns the database; `bulk_load.py` loads whole tables. What a store
-promises stands in the README of the package and each promise has a test in `tests/`.
+`connection.py` owns the database below, `reader.py` has the reading half, and `bulk_load.py` loads
+whole tables.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from numbers import Integral
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import orjson
 import pandas as pd
@@ -23,34 +22,28 @@ from esnb.errors import (
     ConcurrencyError,
     DuplicateEventError,
     InvalidEventError,
-    StoreClosedError,
 )
 from esnb.events import Event, check_event, check_name, dump_json
 from esnb.store import bulk_load
+from esnb.store.arguments import NO_LIMIT
+from esnb.store.backup import restore_backup, write_backup
 from esnb.store.conditions import AppendCondition, Conditions, conditions_of
-from esnb.store.connection import Overtaken, closed, open_log
-from esnb.store.event_rows import COLUMNS, event_from_row, naive_utc, row_of_event
+from esnb.store.engine_errors import VersionTakenError
+from esnb.store.event_rows import (
+    COLUMNS,
+    EventRow,
+    columns_of,
+    event_from_row,
+    naive_utc,
+    row_of_event,
+)
+from esnb.store.expected_version import ANY, ExpectedVersion, check_expected
 from esnb.store.frame_table import Roles
 from esnb.store.hash_chain import Proof, Verified, verify
-from esnb.store.reader import (
-    NO_LIMIT,
-    Loadable,
-    Loaded,
-    Reader,
-    check_loadable,
-    whole_stream,
-)
+from esnb.store.horizon import whole_stream
+from esnb.store.open_logs import open_log
+from esnb.store.reader import Loadable, Loaded, Reader, check_loadable
 from esnb.upcasters import Upcasters
-
-
-class _Any:
-    """The expected version of a writer who does not care what was written before."""
-
-    def __repr__(self) -> str:
-        return "ANY"
-
-
-ANY: Final = _Any()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,10 @@ class Appended:
     def __repr__(self) -> str:
         again = ", stored before" if self.duplicate else ""
         return f"<Appended: version {self.version}, position {self.position}{again}>"
+
+
+_position = columns_of("position")
+_event_id = columns_of("event_id")
 
 
 class Savable(Protocol):
@@ -101,18 +98,30 @@ class Vault(Protocol):
 
 
 class EventStore(Reader):
-    """An append-only log of events, one stream an aggregate, kept in DuckDB.
+    """An append-only log of events, one stream for each aggregate, kept in DuckDB.
 
-    `EventStore()` lives in memory, `EventStore("shop.duckdb")` in a file. One object may be used
-    from many threads. A second process gets `StoreLockedError`; a damaged file
-    `StoreCorruptError`; a file that is no store `NotAStoreError`. With a `vault` (a `KeyVault` of
-    `esnb.privacy.vault`) personal fields are sealed before they are stored.
+    `EventStore()` keeps it in memory, `EventStore("shop.duckdb")` in a file. One object may be used
+    from many threads. While the store is open, three files belong together: "shop.duckdb",
+    "shop.duckdb.wal" (what was appended since the last checkpoint) and "shop.duckdb.head" (the last
+    position, and the lock); once it is closed, "shop.duckdb" is the whole store. Copy an open one
+    with `backup()`. Keep the file on a local disk: on network file systems locks may not reach
+    other machines.
+
+    A second process gets `StoreLockedError`; a damaged file, or one that may lack events,
+    `StoreCorruptError`; a file that is not a store `NotAStoreError`. `accept_missing=True` opens a
+    store although events are missing, and goes on after the last one that is there. With a `vault`
+    (a `KeyVault` of `esnb.privacy.vault`) personal fields are sealed before they are stored.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str] | None = None, *,
-        clock: Clock | None = None, upcasters: Upcasters | None = None, vault: Vault | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        clock: Clock | None = None,
+        upcasters: Upcasters | None = None,
+        vault: Vault | None = None,
+        accept_missing: bool = False,
+    ) -> None:
         if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "new_id")):
             raise InvalidEventError(
                 f"clock has now() and new_id(), such as LessonClock(); found {clock!r:.60}."
@@ -121,7 +130,7 @@ class EventStore(Reader):
             raise InvalidEventError(f"upcasters is an Upcasters(), found {upcasters!r:.60}.")
         if vault is not None and not hasattr(vault, "seal"):
             raise InvalidEventError(f"vault is a KeyVault, found {vault!r:.60}.")
-        log = open_log(path)
+        log = open_log(path, accept_missing)
         # An empty registry is kept as well: its owner may register steps later.
         steps = Upcasters() if upcasters is None else upcasters
         self.vault = vault
@@ -149,7 +158,7 @@ class EventStore(Reader):
         event_id: str | None = None,
         timezone: str | None = None,
         order: Literal["time"] | None = "time",
-        expected_version: int | _Any = 0,
+        expected_version: ExpectedVersion = 0,
         progress: bool | None = None,
     ) -> Self:
         """A store with the events of a table, in memory or in a file at `path`.
@@ -179,11 +188,36 @@ class EventStore(Reader):
             raise
         return store
 
+    @classmethod
+    def restore(
+        cls,
+        backup: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        *,
+        proof: Proof | str | None = None,
+        clock: Clock | None = None,
+        upcasters: Upcasters | None = None,
+        vault: Vault | None = None,
+    ) -> Self:
+        """Copy a backup to `path`, verify the copy, and open it as a store.
+
+        Every event is compared with the proof in the backup, and with `proof` where one was kept
+        elsewhere. Nothing is overwritten, and the backup stays as it is. Raises
+        `StoreCorruptError` for a backup that is damaged, or was not whole; `NotAStoreError` for a
+        file that is not one, or a path that is taken.
+        """
+        restore_backup(backup, path, None if proof is None else Proof.of(proof))
+        return cls(path, clock=clock, upcasters=upcasters, vault=vault)
+
     def append(
-        self, aggregate_id: str, events: Sequence[Event] | Iterable[Event], *,
-        expected_version: int | _Any, aggregate_type: str | None = None,
+        self,
+        aggregate_id: str,
+        events: Sequence[Event] | Iterable[Event],
+        *,
+        expected_version: ExpectedVersion,
+        aggregate_type: str | None = None,
         condition: Conditions = None,
-    ) -> Appended:  # fmt: skip
+    ) -> Appended:
         """Add events to one stream, all or none, durable when this returns.
 
         `expected_version` is the sequence number that the writer believes to be the latest: 0 for a
@@ -196,7 +230,7 @@ class EventStore(Reader):
         """
         check_name("aggregate_id", aggregate_id)
         batch = _batch(events)
-        _check_expected(expected_version)
+        check_expected(expected_version)
         conditions = conditions_of(condition)
         if aggregate_type is not None:
             check_name("aggregate_type", aggregate_type)
@@ -220,7 +254,7 @@ class EventStore(Reader):
                 try:
                     sealed = stored if self.vault is None else map(self.vault.seal, stored)
                     log.insert([row_of_event(event) for event in sealed])
-                except Overtaken:
+                except VersionTakenError:
                     # Another connection wrote past this object, and the primary key noticed. What
                     # it wrote counts: look again, as if it had been there from the beginning.
                     if log.head(aggregate_id)[0] == actual:
@@ -238,12 +272,20 @@ class EventStore(Reader):
         # Spelled out: dataclasses.replace takes three times as long, for each event.
         return [
             Event(
-                event.event_type, event.event_data, event.event_version, event.metadata,
-                event.occurred_at, event.event_id, kind, aggregate_id,
-                version + n, position + n, now,
+                event.event_type,
+                event.event_data,
+                event.event_version,
+                event.metadata,
+                event.occurred_at,
+                event.event_id,
+                kind,
+                aggregate_id,
+                version + n,
+                position + n,
+                now,
             )
             for n, event in enumerate(batch, start=1)
-        ]  # fmt: skip
+        ]
 
     def matching(self, condition: AppendCondition) -> tuple[list[Event], AppendCondition]:
         """The events that match, and the condition that nothing of the kind comes after them.
@@ -278,19 +320,20 @@ class EventStore(Reader):
                 "order by position limit ?",
                 [*values, upto, NO_LIMIT if every else limit],
             )
-        events = self._events(row for row in rows if condition.after < row[0] <= upto)
+        events = self._events(row for row in rows if condition.after < _position(row) <= upto)
         return list(islice(filter(condition.matches, events), limit))
 
     def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
-        rows = whole_stream(self._log, aggregate_id)
-        between = [row[5] for row in rows if row[4] > expected]
+        rows = map(EventRow._make, whole_stream(self._log, aggregate_id))
+        between = [row.event_type for row in rows if row.sequence_number > expected]
         return ConcurrencyError(aggregate_id, expected, actual, between)
 
     def _stored_already(self, aggregate_id: str, batch: list[Event]) -> Appended | None:
         """The first result, when these very events are in the stream; None when none of them is."""
         ids = {event.event_id for event in batch if event.event_id is not None}
         rows = whole_stream(self._log, aggregate_id)
-        found = [event_from_row(row) for row in rows if row[1] in ids]
+        rows = [row for row in rows if _event_id(row) in ids]
+        found = list(map(event_from_row, rows))
         if not found:
             return None
         first, last = found[0], found[-1]
@@ -299,7 +342,7 @@ class EventStore(Reader):
             return Appended(
                 last.sequence_number or 0,
                 last.position or 0,
-                tuple(self._events(row for row in rows if row[1] in ids)),
+                tuple(self._events(rows)),
                 True,
             )
         if len(found) < len(batch):
@@ -323,10 +366,11 @@ class EventStore(Reader):
             and (new.occurred_at is None or new.occurred_at == stored.occurred_at)
             and _text(new.metadata) == _text(stored.metadata)
             and (
-                _text(new.event_data) == _text(stored.event_data) if self.vault is None
+                _text(new.event_data) == _text(stored.event_data)
+                if self.vault is None
                 else self.vault.same(new, stored)
             )
-        )  # fmt: skip
+        )
 
     def save(self, aggregate: Savable, *, condition: Conditions = None) -> Appended:
         """Append what an aggregate recorded, at the version it was loaded; then perhaps a snapshot.
@@ -361,7 +405,7 @@ class EventStore(Reader):
         event_id: str | None = None,
         timezone: str | None = None,
         order: Literal["time"] | None = "time",
-        expected_version: int | _Any = 0,
+        expected_version: ExpectedVersion = 0,
         progress: bool | None = None,
     ) -> Appended:
         """Load the rows of a DataFrame as events, all or none.
@@ -440,6 +484,21 @@ class EventStore(Reader):
         with self._log.translated():
             return verify(self._log.cursor(), known, progress)
 
+    def backup(self, path: str | os.PathLike[str], progress: bool | None = None) -> Proof:
+        """Write the log, as it stands at this moment, to one new file; returns its proof.
+
+        Writers go on meanwhile. The file appears under its name only when it is whole, verified
+        against the chain, and on the disk. It is a store file: `EventStore(path)` opens it,
+        `EventStore.restore(path, elsewhere)` verifies and copies it. An existing file is never
+        overwritten. Snapshots (caches) and the keys of a vault are not in it. `progress` shows a
+        bar; None shows it from 200,000 events on.
+
+        Copying the files of an open store is not a backup: they are "shop.duckdb",
+        "shop.duckdb.wal" and "shop.duckdb.head", they change one after the other, and belong
+        together. Once the store is closed, "shop.duckdb" alone is the whole store.
+        """
+        return write_backup(self._log, path, progress)
+
     def add_snapshot(
         self,
         aggregate_id: str,
@@ -453,9 +512,16 @@ class EventStore(Reader):
         with self._log.transaction() as cursor:
             cursor.execute(
                 "insert into snapshots values (?, ?, ?, ?, ?, ?, ?)",
-                [self.clock.new_id(), aggregate_id, aggregate_type, sequence_number, text,
-                 state_version, naive_utc(utc(self.clock.now()))],
-            )  # fmt: skip
+                [
+                    self.clock.new_id(),
+                    aggregate_id,
+                    aggregate_type,
+                    sequence_number,
+                    text,
+                    state_version,
+                    naive_utc(utc(self.clock.now())),
+                ],
+            )
 
     def delete_snapshots(self, aggregate_id: str | None = None) -> int:
         """Delete the snapshots of one aggregate or of all; returns how many. No answer changes."""
@@ -470,12 +536,8 @@ class EventStore(Reader):
 
     def close(self) -> None:
         """Close the store; a file can then be opened by another process. Closing twice is fine."""
+        self._is_closed = True
         self._finalizer()
-        self._log_after_close()
-
-    def _log_after_close(self) -> None:
-        # The database itself stays open while another store of this process uses the same file.
-        self._log = _Closed(self._log.name)  # type: ignore[assignment]
 
     def __enter__(self) -> Self:
         return self
@@ -484,19 +546,10 @@ class EventStore(Reader):
         self.close()
 
     def __repr__(self) -> str:
-        if isinstance(self._log, _Closed):
-            return f"<EventStore {self._log.name}, closed>"
-        return f"<EventStore {self._log.name}, {self._log.position} events>"
-
-
-class _Closed:
-    """What a store holds once it is closed: every use says so."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __getattr__(self, _: str) -> Any:
-        raise StoreClosedError(closed(self.name))
+        log = self._database
+        return (
+            f"<EventStore {log.name}, {'closed' if self._is_closed else f'{log.position} events'}>"
+        )
 
 
 def _text(data: Mapping[str, Any]) -> bytes:
@@ -525,16 +578,6 @@ def _batch(events: Sequence[Event] | Iterable[Event]) -> list[Event]:
             "The same event stands twice in one append. Make a new event for each fact."
         )
     return batch
-
-
-def _check_expected(expected: int | _Any) -> None:
-    if expected is ANY:
-        return
-    if not isinstance(expected, Integral) or isinstance(expected, bool) or expected < 0:
-        raise InvalidEventError(
-            f"expected_version is the sequence number you believe to be the latest: 0 for a new "
-            f"stream, n for one with n events, or ANY. Found {expected!r}."
-        )
 
 
 def _agree(aggregate_id: str, given: str | None, known: str | None) -> str:

@@ -7,9 +7,7 @@ need no more than this.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from operator import itemgetter
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,11 +15,14 @@ import duckdb
 import orjson
 import pandas as pd
 
-from esnb.clock import Clock, utc
+from esnb.clock import utc
 from esnb.errors import InvalidEventError, QueryError, ReadOnlyError
 from esnb.events import Event, check_name
-from esnb.store.connection import Log
-from esnb.store.event_rows import COLUMNS, EventRows, event_from_row, made_of, naive_utc, text_row
+from esnb.store.arguments import NO_LIMIT, count
+from esnb.store.batches import BatchReader
+from esnb.store.event_rows import COLUMNS, EventRow, event_from_row, naive_utc
+from esnb.store.horizon import UP_TO_HORIZON, whole_stream
+from esnb.store.loading import SnapshotRow, Stretch
 from esnb.store.readonly_sql import Result, check_query, names_database, quoted, select_only
 from esnb.upcasters import Upcasters
 
@@ -33,61 +34,7 @@ where sequence_number > ? and sequence_number <= ? and position <= ? and occurre
 order by sequence_number
 """
 
-_WHOLE_STREAM = f"select {COLUMNS} from events where aggregate_id = ?"
-
-_BETWEEN = "where position > ? and position <= ?"
-_ALL = f"select {COLUMNS} from events {_BETWEEN} and occurred_at <= ? order by position"
-
-# Without an order: what is set-based needs none, and sorting would cost as much as reading.
-_ROWS = _ALL.replace("event_id", "event_id::varchar as event_id", 1).replace(
-    "order by position", ""
-)
-
-# The rows that no step touches, and beside them what steps made of the others: that stands in a
-# table of its own, and takes the columns that no step changes from the row it was made of.
-_NOW = f"""
-select {COLUMNS}, 1 as part from {{events}} e where {{bounds}} and not {{touched}}
-union all
-select e.position, coalesce(u.event_id, e.event_id), e.aggregate_type, e.aggregate_id,
-       e.sequence_number, u.event_type, u.event_version, u.event_data, e.metadata, e.occurred_at,
-       e.recorded_at, u.part
-from esnb_upcast u join {{events}} e on e.position = u.position where {{bounds}}
-"""
-
-_UPCAST = (
-    "create or replace temp table esnb_upcast (position bigint, part integer, event_id uuid, "
-    "event_type varchar, event_version integer, event_data json)"
-)
-
-_TEXT_COLUMNS = COLUMNS.replace("event_id", "event_id::varchar as event_id", 1)
-
 _CHUNK = 10_000
-_UPCAST_CHUNK = 100_000
-NO_LIMIT = 2**63 - 1
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotRow:
-    """The newest snapshot that fits, and the newest one that does not because of its version."""
-
-    sequence_number: int | None = None
-    state_json: str | None = None
-    other_sequence_number: int | None = None
-    other_state_version: int | None = None
-    other_state_json: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of one stream: its `events` in today's shape, and what is stored: the sequence
-    number of the `last` one (None: there is none) and the `aggregate_type`."""
-
-    events: list[Event]
-    last: int | None
-    aggregate_type: str | None
-
-
 Loaded = TypeVar("Loaded", covariant=True)
 
 
@@ -105,23 +52,13 @@ class Loadable(Protocol[Loaded]):
         ...
 
 
-class Reader:
+class Reader(BatchReader):
     """The reading half, shared by a store and its past: everything up to a horizon."""
-
-    def __init__(
-        self, log: Log, clock: Clock, upcasters: Upcasters,
-        position: int | None = None, until: datetime | None = None,
-    ) -> None:  # fmt: skip
-        self._log = log
-        self.clock = clock
-        self.upcasters = upcasters
-        self._horizon = position
-        self._until = until
 
     @property
     def path(self) -> Path | None:
         """The file of the log; None for a store in memory."""
-        return self._log.path
+        return self._database.path
 
     @property
     def position(self) -> int:
@@ -163,7 +100,8 @@ class Reader:
         rows = self._stream_rows(aggregate_id, after, upto, until)
         if not rows:
             return Stretch([], None, None)
-        return Stretch(list(self._events(rows)), rows[-1][4], rows[0][2])
+        last = EventRow._make(rows[-1])
+        return Stretch(list(self._events(rows)), last.sequence_number, last.aggregate_type)
 
     def steps(self, aggregate_id: str) -> list[tuple[Event, list[Event]]]:
         """Each stored event of an aggregate as it was written, and what it is today; `History`
@@ -179,38 +117,14 @@ class Reader:
         self, aggregate_id: str, after: int, upto: int | None, until: datetime | str | None
     ) -> list[tuple[Any, ...]]:
         check_name("aggregate_id", aggregate_id)
-        first = _count("after", after)
-        last = NO_LIMIT if upto is None else _count("upto", upto)
+        first = count("after", after)
+        last = NO_LIMIT if upto is None else count("upto", upto)
         bounds = (upto, until, self._horizon, self._until)
         if first == 0 and all(bound is None for bound in bounds):
             return whole_stream(self._log, aggregate_id)
         return self._log.rows(
             _STREAM, (aggregate_id, first, last, self._head(), self._time_limit(until))
         )
-
-    def read_all(
-        self, after: int = 0, limit: int | None = None, *, upcast: bool = True
-    ) -> Iterator[Event]:
-        """The events of all aggregates by position, those after `after`, at most `limit`.
-
-        A reader that remembers the position of the last event it got, and asks again with it,
-        misses nothing: positions have no gap and follow the order of the commits. `limit` counts
-        stored events. `upcast=False` gives them as they were written.
-        """
-        after = _count("after", after)
-        left = NO_LIMIT if limit is None else _count("limit", limit)
-        return self._read_all(after, left, upcast)
-
-    def _read_all(self, after: int, left: int, upcast: bool) -> Iterator[Event]:
-        self._log.check_usable()
-        end = min(self._log.position, self._head())
-        limit = self._time_limit(None)
-        while after < end and left > 0:
-            step = min(_CHUNK, left) if self._until is None else _CHUNK
-            rows = self._log.rows(_ALL, (after, min(after + step, end), limit))
-            yield from self._events(rows[:left]) if upcast else map(event_from_row, rows[:left])
-            after += step
-            left -= len(rows)
 
     def as_stored(self, events: Iterable[Event], after: int) -> list[Event]:
         """Events of this log that somebody brings, in the form in which they can be counted.
@@ -243,7 +157,7 @@ class Reader:
         other writes `ReadOnlyError`, a query in error `QueryError`.
         """
         self._log.check_usable()
-        with self._log.translated():
+        with self._log.translated(of_a_query=True):
             cursor = self._log.cursor()
             if self._horizon is not None or self._until is not None:
                 self._refuse_detours(cursor, query)
@@ -253,47 +167,6 @@ class Reader:
                 now = self._now(cursor, 0, head)
                 cursor.execute(f"create temp view events_now as {now}")
             return select_only(cursor, query, parameters)
-
-    def _now(self, cursor: duckdb.DuckDBPyConnection, after: int, upto: int) -> str:
-        """The query for the rows of a range of positions in today's shape, on this cursor.
-
-        Only rows of a type and version that some step touches go through Python, once each; the
-        others stay where they are. The bounds are written into the query: numbers and a time.
-        """
-        events = f"{quoted(self._log.catalog)}.main.events"
-        limit = self._time_limit(None)
-        bounds = (
-            f"e.position > {after:d} and e.position <= {upto:d} "
-            f"and e.occurred_at <= timestamp '{limit.isoformat(' ')}'"
-        )
-        pairs = self._touched(cursor, events, bounds)
-        cursor.execute(_UPCAST)
-        if not pairs:
-            return _NOW.format(events=events, bounds=bounds, touched="false")
-        cursor.execute("create or replace temp table esnb_touched (t varchar, v integer)")
-        cursor.executemany("insert into esnb_touched values (?, ?)", pairs)
-        touched = "((e.event_type, e.event_version) in (select t, v from esnb_touched))"
-        rows = self._log.cursor().execute(
-            "select position, event_id::varchar, aggregate_id, sequence_number, event_type, "
-            f"event_version, event_data from {events} e where {bounds} and "
-            f"(event_type, event_version) in (values {', '.join(['(?, ?)'] * len(pairs))})",
-            [value for pair in pairs for value in pair],
-        )
-        while chunk := rows.fetchmany(_UPCAST_CHUNK):
-            cursor.register("esnb_made", made_of(chunk, self.upcasters))
-            cursor.execute("insert into esnb_upcast from esnb_made")
-            cursor.unregister("esnb_made")
-        return _NOW.format(events=events, bounds=bounds, touched=touched)
-
-    def _touched(
-        self, cursor: duckdb.DuckDBPyConnection, events: str, bounds: str
-    ) -> list[tuple[str, int]]:
-        if not self.upcasters:
-            return []
-        pairs = cursor.execute(
-            f"select event_type, event_version from {events} e where {bounds} group by all"
-        ).fetchall()
-        return sorted(pair for pair in pairs if self.upcasters.touches(*pair))
 
     def _refuse_detours(self, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         """A table named with its database is the table itself, and not the view of the past."""
@@ -364,7 +237,7 @@ class Reader:
                 raise InvalidEventError(
                     f"as_of({when}) lies ahead: the log ends at position {self._log.position}."
                 )
-            position = min(_count("as_of", when), self._head())
+            position = min(count("as_of", when), self._head())
         else:
             until = utc(when) if until is None else min(utc(when), until)
         return Past(self._log, self.clock, self.upcasters, position, until)
@@ -398,14 +271,14 @@ class Reader:
             return SnapshotRow()
         rows = self._log.rows(
             """
-            with own as materialized (select * from snapshots where aggregate_id = ?)
+            with own as materialized (select * from snapshots where aggregate_id = $1)
             select max(sequence_number) filter (state_version = $2),
                    arg_max(state_json, sequence_number) filter (state_version = $2),
                    max(sequence_number) filter (state_version <> $2),
                    arg_max(state_version, sequence_number) filter (state_version <> $2),
                    arg_max(state_json, sequence_number) filter (state_version <> $2)
             from own where sequence_number <= $3 and aggregate_type = $4
-            """.replace("= ?)", "= $1)"),
+            """,
             (aggregate_id, state_version, NO_LIMIT if upto is None else upto, aggregate_type),
         )
         return SnapshotRow(*rows[0])
@@ -427,101 +300,13 @@ class Reader:
         among = "" if ids is None else "and aggregate_id in (select unnest(?::varchar[]))"
         with self._log.translated():
             rows = self._log.cursor().execute(
-                f"select {COLUMNS} from ({_ALL.replace('order by position', '')}) "
-                f"where aggregate_type = ? {among} order by position",
+                f"select {COLUMNS} {UP_TO_HORIZON} and aggregate_type = ? {among} "
+                f"order by position",
                 [0, self._head(), self._time_limit(None), aggregate_type,
                  *([] if ids is None else [list(ids)])],
             )  # fmt: skip
             while chunk := rows.fetchmany(_CHUNK):
                 yield from map(event_from_row, chunk)
-
-    # -- batches, for projections ----------------------------------------------------------
-
-    def next_batch(self, after: int, size: int) -> tuple[int, int]:
-        """How many events follow a position, at most `size`, and the position of the last."""
-        if self._until is None:
-            last = min(after + size, self._log.position, self._head())
-            return max(0, last - after), max(last, after)
-        count, end = self._log.rows(
-            "select count(*), max(position) from (select position from events where position > ? "
-            "and position <= ? and occurred_at <= ? order by position limit ?)",
-            (after, self._head(), self._time_limit(None), size),
-        )[0]
-        return count, end or after
-
-    def rows(self, after: int, upto: int, columns: Sequence[str] = ()) -> EventRows:
-        """The events with `after` < position <= `upto` as rows that another database can scan.
-
-        The columns are those of the log, or some of them: ids and JSON as text, times in UTC
-        without a zone. They come in today's shape, and `part` may be asked for as well.
-        """
-        if self.upcasters:
-            cursor = self._log.cursor()
-            with self._log.translated():
-                relation = cursor.sql(self._now(cursor, after, upto))
-            text = relation.select("* replace (event_id::varchar as event_id)")
-            return EventRows(text.select(*(columns or COLUMNS.split(", "))))
-        relation = self._log.cursor().sql(_ROWS, params=[after, upto, self._time_limit(None)])
-        return EventRows(relation.select(*columns) if columns else relation)
-
-    def row_list(self, after: int, upto: int, columns: Sequence[str] = ()) -> list[tuple[Any, ...]]:
-        """What `rows` gives, as tuples, in no order: for a few events this is faster."""
-        if self.upcasters:
-            rows = list(map(text_row, self.read_all(after, upto - after)))
-            places = [COLUMNS.split(", ").index(name) for name in columns]
-            return [tuple(row[place] for place in places) for row in rows] if columns else rows
-        # Of so few, the planning is most of the work: no subquery, order, or condition in vain.
-        names = ", ".join(columns or COLUMNS.split(", "))
-        text = f"select {names.replace('event_id', 'event_id::varchar')} from events"
-        if self._until is None:
-            return self._log.rows(f"{text} {_BETWEEN}", (after, upto))
-        limit = self._time_limit(None)
-        return self._log.rows(f"{text} {_BETWEEN} and occurred_at <= ?", (after, upto, limit))
-
-    def gathered(
-        self, queries: Mapping[str, str], after: int, upto: int
-    ) -> Iterator[tuple[str, EventRows]]:
-        """The rows of some queries over `new_events`, which are those that `rows` gives.
-
-        They are run here, where the events are, so that only the answers travel.
-        """
-        cursor = self._log.cursor()
-        source, values = _ROWS, [after, upto, self._time_limit(None)]
-        with self._log.translated():
-            if self.upcasters:  # once for all queries
-                now = f"create temp view esnb_now as {self._now(cursor, after, upto)}"
-                cursor.execute(now)
-                source, values = f"select {_TEXT_COLUMNS} from esnb_now", []
-            for name, query in queries.items():
-                relation = cursor.sql(
-                    f"with new_events as ({source}) from ({query})", params=values
-                )
-                # Still at work while its rows are fetched, it would take three times as long.
-                yield name, EventRows(relation.materialize())
-
-    def _head(self) -> int:
-        return NO_LIMIT if self._horizon is None else self._horizon
-
-    def _time_limit(self, until: datetime | str | None) -> datetime:
-        limit = _END_OF_TIME if self._until is None else self._until
-        return naive_utc(limit if until is None else min(utc(until), limit))
-
-    def _events(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
-        """Rows of the table `events` as events in today's shape."""
-        steps, touches = self.upcasters, dict[tuple[str, int], bool]()
-        if not steps:
-            yield from map(event_from_row, rows)
-            return
-        for row in rows:
-            pair = row[5], row[6]
-            if pair not in touches:
-                touches[pair] = steps.touches(*pair)
-            if not touches[pair]:
-                yield event_from_row(row)
-                continue
-            shapes = steps.shapes(*pair, row[7], (row[4], row[3], row[0]))
-            for part, (event_type, version, data) in enumerate(shapes, start=1):
-                yield event_from_row((*row[:5], event_type, version, data, *row[8:]), part)
 
 
 class Past(Reader):
@@ -536,19 +321,6 @@ class Past(Reader):
         parts = [] if self._horizon is None else [f"position {self._horizon}"]
         parts += [] if self._until is None else [self._until.isoformat()]
         return f"<{self._log.name} {'as of ' if parts else ''}{' and '.join(parts) or 'to read'}>"
-
-
-def whole_stream(log: Log, aggregate_id: str) -> list[tuple[Any, ...]]:
-    """The rows of one stream, by sequence number."""
-    # Most loads want all of a stream. Put in order here and not by the engine, a load of 100 events
-    # takes a fifth to a third less time: much of it is the planning of the query.
-    return sorted(log.rows(_WHOLE_STREAM, (aggregate_id,)), key=itemgetter(4))
-
-
-def _count(what: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidEventError(f"{what} is a number from 0 upwards, found {value!r}.")
-    return min(value, NO_LIMIT)
 
 
 def check_loadable(kind: object) -> None:

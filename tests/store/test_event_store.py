@@ -695,7 +695,7 @@ def test_sql_cannot_escape(tmp_path, query, where):
         assert [seen(e) for e in store.read_all()] == before
         assert store.append("a", facts(1), expected_version=2).position == 3
         tables = {r[0] for r in store.sql("show tables").fetchall()}
-        assert tables == {"append_only", "chain", "esnb_format", "events", "snapshots"}
+        assert tables == {"append_only", "chain", "esnb_format", "events", "session", "snapshots"}
 
 
 @pytest.mark.parametrize(

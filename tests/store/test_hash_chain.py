@@ -480,6 +480,6 @@ def test_an_older_file_without_events_gets_a_chain_from_the_start(old):
 def test_a_newer_file_is_not_opened(old):
     EventStore(old).close()
     with duckdb.connect(str(old)) as raw:
-        raw.execute("update esnb_format set version = 3")
-    with pytest.raises(NotAStoreError, match="format 3, this esnb reads 1 and 2"):
+        raw.execute("update esnb_format set version = 4")
+    with pytest.raises(NotAStoreError, match="format 4, this esnb reads 1 to 3"):
         EventStore(old)

@@ -23,7 +23,8 @@ from esnb.course.guesses import Guessed
 from esnb.errors import EsnbError, StoreLockedError
 from esnb.events import Event, new_event
 from esnb.interchange import write_jsonl
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 from esnb.store.reader import Reader
 
 AGGREGATE = "LEARNER"

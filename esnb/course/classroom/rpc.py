@@ -33,7 +33,8 @@ from esnb.errors import EsnbError
 from esnb.events import Event
 from esnb.interchange import restore
 from esnb.readmodels.projection import Projection
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 
 _DEEPEST = 60
 _EVENT = (

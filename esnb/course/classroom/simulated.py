@@ -11,7 +11,8 @@ from pathlib import Path
 from esnb.clock import LessonClock
 from esnb.events import new_event
 from esnb.interchange import write_jsonl
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 
 from .log import AGGREGATE, ClassroomError
 

@@ -14,7 +14,8 @@ from esnb.course.widgets.race_runs import STREAM, check_pieces, left, schedules
 from esnb.errors import ConcurrencyError, DuplicateEventError, InvalidEventError
 from esnb.events import Event, new_event
 from esnb.store.conditions import AppendCondition
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 
 Rule = Literal["stock", "voucher"]
 

@@ -17,7 +17,8 @@ from typing import Any
 from esnb.clock import LessonClock
 from esnb.errors import ConcurrencyError, InvalidEventError
 from esnb.events import Event, new_event
-from esnb.store.event_store import ANY, EventStore
+from esnb.store.event_store import EventStore
+from esnb.store.expected_version import ANY
 
 STREAM = "stock-LAMP-DESK"
 LETTERS = "AB"
