@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
-from tqdm.auto import tqdm
 
 from esnb.errors import NotAStoreError, StoreCorruptError, StoreFullError
 from esnb.store import schema
@@ -75,6 +74,8 @@ def restore_backup(
 
 
 def _copy(log: Log, target: duckdb.DuckDBPyConnection, proof: Proof, progress: bool | None) -> None:
+    from tqdm.auto import tqdm  # here, since it loads asyncio, and few programs make backups
+
     show = proof.position >= _QUIET_BELOW if progress is None else progress
     with tqdm(total=proof.position, unit=" events", disable=not show, leave=False) as bar:
         for after in range(0, proof.position, _CHUNK):
