@@ -62,7 +62,7 @@ from esnb.data_files import data_file
 from esnb.errors import NotAStoreError, StoreCorruptError
 from esnb.events import Event
 from esnb.model.aggregate import Aggregate
-from esnb.store import bulk_load, connection
+from esnb.store import bulk_load, schema
 from esnb.store.event_store import EventStore
 from esnb.store.reader import Reader
 
@@ -202,7 +202,7 @@ def frame(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 def _fingerprint() -> str:
     """Sixteen hex digits that change with the source, with this module and with the store's."""
     digest = hashlib.sha256()
-    code = (__file__, connection.__file__, bulk_load.__file__)
+    code = (__file__, schema.__file__, bulk_load.__file__)
     for part in (_source() / "flights.csv.zip", _source() / "airports.csv", *code):
         digest.update(hashlib.sha256(Path(part).read_bytes()).digest())
     return digest.hexdigest()[:16]
