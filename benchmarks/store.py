@@ -473,7 +473,7 @@ def bare(path: Path | None = None) -> EventStore:
 
 def chain_cost(folder: Path, rounds: int) -> None:
     """Appends and bulk loads with and without the chain, in turns; then verify()."""
-    many, digest = insert_rows._INSERT_MANY, bulk_load.DIGEST
+    many, digest = insert_rows.INSERT_MANY, bulk_load.DIGEST
     without = many.split("(", 1)[1].rsplit(")\ninsert into chain", 1)[0]
     table = frame(PEERS_HOLD, PEERS_HOLD // SCALE)
     stores = {"with": EventStore(folder / "with.duckdb"), "without": bare(folder / "bare.duckdb")}
@@ -484,14 +484,14 @@ def chain_cost(folder: Path, rounds: int) -> None:
         cpu: dict[str, list[float]] = {"with": [], "without": []}
         for number in range(times):
             for kind in ("with", "without") if number % 2 else ("without", "with"):
-                insert_rows._INSERT_MANY = without if kind == "without" else many
+                insert_rows.INSERT_MANY = without if kind == "without" else many
                 bulk_load.DIGEST = "1" if kind == "without" else digest
                 work = act(kind, number)
                 started, busy = time.perf_counter(), time.process_time()
                 work()
                 wall[kind].append(1000 * (time.perf_counter() - started))
                 cpu[kind].append(1000 * (time.process_time() - busy))
-        insert_rows._INSERT_MANY, bulk_load.DIGEST = many, digest
+        insert_rows.INSERT_MANY, bulk_load.DIGEST = many, digest
         a, b, c, d = (statistics.median(t[k]) for t in (wall, cpu) for k in ("with", "without"))
         print(f"{name:36}{a:9.2f}{b:9.2f}{a / b:8.2f}{c / d:8.2f}", flush=True)
 

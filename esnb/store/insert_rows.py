@@ -18,7 +18,7 @@ insert into chain values (?, ?, ?)
 # A column is one text, its values separated by the character 0, which no type name and no JSON can
 # hold: DuckDB takes one long text in half the time of a list. The columns that all events of one
 # append share are plain parameters.
-_INSERT_MANY = """
+INSERT_MANY = """
 with added as (insert into events
 select unnest(range($1::bigint, $1::bigint + $2::bigint)), unnest(string_split($3, chr(0)))::uuid,
        $4, $5, unnest(range($6::bigint, $6::bigint + $2::bigint)),
@@ -41,4 +41,4 @@ def insert_many(
     joined_ids, *others = map("\0".join, texts)
     beginning = [first.position, len(rows), joined_ids]
     stream = [first.aggregate_type, first.aggregate_id, first.sequence_number]
-    writer.execute(_INSERT_MANY, [*beginning, *stream, *others, first.recorded_at, *entry])
+    writer.execute(INSERT_MANY, [*beginning, *stream, *others, first.recorded_at, *entry])
