@@ -158,8 +158,8 @@ def tuesday(facts):
 """,
     hints=(
         "A fact is a pair: a name in the past tense, and a dict of data.",
-        "The five facts stay as they are. Look at the keys of `STATUS` in the chapter: which of "
-        "them is the fact that makes an order SHIPPED?",
+        "The five facts stay as they are. Look at the names in the chapter's fold: which of them "
+        "is the fact that makes an order SHIPPED?",
         'def tuesday(facts):\n    shipped = ("Order...", {"carrier": "post"})',
     ),
     right="One fact was added at the end, and the fold says SHIPPED. Nothing was overwritten.",
@@ -168,7 +168,7 @@ def tuesday(facts):
         "and on another Monday they are others.",
         "nothing-new": "All facts of Monday are there, and no new one.",
         "another-name": "That may be a fact, and the chapter's fold does not know it by this "
-        "name. Look at the keys of `STATUS`: what makes an order SHIPPED?",
+        "name. Look at the names in that fold: which one makes an order SHIPPED?",
         "a-command": "That is an order to do something, and it could still be refused. A fact has "
         "happened: put the verb into the past tense.",
         "a-status": "That names a field of the row. Name what happened in the warehouse, and let "
