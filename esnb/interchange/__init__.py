@@ -5,8 +5,13 @@
     copy = restore(frame, "copy.duckdb")         # the same log again, as a new store
     store.append_frame(frame, **COLUMNS)         # or: into a store that has events already
 
-A frame has a row an event, in order of position, and the columns of the table `events`; event_data
-and metadata are JSON text. What a format cannot carry stands in `frame.attrs["lost"]`, and in the
+A log of your own, in a table of any form:
+
+    store = from_csv("visits.csv", timezone="Europe/Paris")    # finds out how the file is written
+    frame = read_table("visits.csv"); guess_columns(frame)     # or step by step
+
+A frame has one row per event, in order of position, and the columns of the table `events`;
+event_data and metadata are JSON text. What a format cannot carry stands in `frame.attrs["lost"]`, and in the
 `lost` that a writer returns. A store, or its past (`store.as_of(...)`), is written as it was
 recorded, without upcasting. A file appears when it is complete; names that end in .gz are packed.
 
@@ -17,6 +22,7 @@ unless told `event_version="event_version"`: it is for events from elsewhere.
 Formats: jsonlines.org, RFC 4180, CloudEvents 1.0.2 (JSON), IEEE 1849 (XES), OCEL 2.0 (JSON).
 """
 
+from .csv_log import Reading, read_table
 from .files import (
     Written,
     read_cloudevents,
@@ -28,18 +34,24 @@ from .files import (
     write_jsonl,
     write_parquet,
 )
+from .guess import Guess, from_csv, guess_columns
 from .mapping import COLUMNS, InterchangeError, restore
 from .mining import read_ocel, read_xes
 
 __all__ = [
     "COLUMNS",
+    "Guess",
     "InterchangeError",
+    "Reading",
     "Written",
+    "from_csv",
+    "guess_columns",
     "read_cloudevents",
     "read_csv",
     "read_jsonl",
     "read_ocel",
     "read_parquet",
+    "read_table",
     "read_xes",
     "restore",
     "write_cloudevents",
