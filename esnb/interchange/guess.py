@@ -238,8 +238,8 @@ def from_csv(
     """A store with the events of a CSV file, in memory or in a file at `database`.
 
     The file is read by `read_table`. `columns` are the keywords of `EventStore.from_frame`; where
-    one of the four columns is not given, all four are guessed. Where the guess has a doubt, nothing is loaded:
-    `InterchangeError` shows the proposed call, to be corrected and sent again.
+    one of the four columns is not given, all four are guessed. Where the guess has a doubt,
+    nothing is loaded: `InterchangeError` shows the proposed call, to correct and send again.
     """
     frame = read_table(
         path, separator=separator, encoding=encoding, decimal=decimal, dayfirst=dayfirst
