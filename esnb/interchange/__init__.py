@@ -13,7 +13,8 @@ A log of your own, in a table of any form:
 A frame has one row per event, in order of position, and the columns of the table `events`;
 event_data and metadata are JSON text. What a format cannot carry is listed in
 `frame.attrs["lost"]`, and in the `lost` that a writer returns. A store, or its past
-(`store.as_of(...)`), is written as it was recorded, without upcasting. A file appears when it is complete; names that end in .gz are packed.
+(`store.as_of(...)`), is written as it was recorded, without
+upcasting. A file appears when it is complete; names that end in .gz are packed.
 
 `restore` keeps everything, in one transaction, so that the copy has the proofs of the original.
 `append_frame` orders by occurred_at, numbers anew, sets recorded_at to now, and event_version to 1
