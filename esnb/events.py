@@ -31,6 +31,8 @@ Json: TypeAlias = dict[str, Any]
 MAX_DEPTH = 250
 #: How many bytes the JSON of an event's data or metadata may have.
 MAX_JSON = 100_000_000
+#: How many lists and objects a JSON text from outside may hold: many millions fill a memory.
+MAX_PARTS = 5_000_000
 #: How many bytes the name of a type or an aggregate may have.
 MAX_NAME = 10_000
 
@@ -237,12 +239,19 @@ def read_json(text: str | bytes, where: str) -> Any:
     Whole numbers of up to 400 digits stay whole; `dump_json` says which of them are too long. What
     is not JSON raises `InvalidEventError`.
     """
+    if len(text) > MAX_PARTS:
+        signs = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+        parts = sum(text.count(sign) for sign in signs)  # type: ignore[arg-type]
+        if parts > MAX_PARTS:
+            raise InvalidEventError(
+                f"{where} holds more than {MAX_PARTS:,} lists and objects. Split it."
+            )
     try:
         return json.loads(
             text, object_pairs_hook=as_object, parse_constant=_no_constant, parse_int=_whole
         )
     except InvalidEventError as error:
-        raise InvalidEventError(f"{where} {error}") from None
+        raise InvalidEventError(f"{where}: {error}.") from None
     except RecursionError:
         raise InvalidEventError(_TOO_DEEP.format(where)) from None
     except ValueError as error:
@@ -257,21 +266,21 @@ def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for name, _ in pairs:
             if name in seen:
                 raise InvalidEventError(
-                    f"has the key {name!r:.60} twice, and only one of the two would be kept. "
-                    f"Rename or remove one."
+                    f"the key {name!r:.60} comes twice, and only one of the two would be kept; "
+                    f"rename or remove one"
                 )
             seen.add(name)
     return found
 
 
 def _no_constant(text: str) -> Any:
-    raise InvalidEventError(f"holds {text}, which is not JSON. Write null, or leave it out.")
+    raise InvalidEventError(f"{text} is not JSON; write null, or leave it out")
 
 
 def _whole(text: str) -> int:
     if len(text) > 400:
         raise InvalidEventError(
-            f"holds a whole number of {len(text)} digits, beyond 64 bits. Store it as text."
+            f"a whole number of {len(text)} digits is beyond 64 bits; store it as text"
         )
     return int(text)
 

@@ -10,11 +10,12 @@ A log of your own, in a table of any form:
     store = from_csv("visits.csv", timezone="Europe/Paris")    # finds out how the file is written
     frame = read_table("visits.csv"); guess_columns(frame)     # or step by step
 
-A frame has one row per event, in order of position, and the columns of the table `events`;
-event_data and metadata are JSON text. What a format cannot carry is listed in
+A frame has one row for each event, in order of position, and the columns of the table `events`;
+event_data and metadata are JSON text. What a format cannot carry is listed, with a count, in
 `frame.attrs["lost"]`, and in the `lost` that a writer returns. A store, or its past
-(`store.as_of(...)`), is written as it was recorded, without
-upcasting. A file appears when it is complete; names that end in .gz are packed.
+(`store.as_of(...)`), is written as it was recorded, without upcasting. A file appears when it is
+complete, and never replaces a database; names that end in .gz are packed. A file that unpacks to
+more than `max_bytes` (a billion) is not read.
 
 `restore` keeps everything, in one transaction, so that the copy has the proofs of the original.
 `append_frame` orders by occurred_at, numbers anew, sets recorded_at to now, and event_version to 1
@@ -24,20 +25,12 @@ Formats: jsonlines.org, RFC 4180, CloudEvents 1.0.2 (JSON), IEEE 1849 (XES), OCE
 """
 
 from .csv_log import Reading, read_table
-from .files import (
-    Written,
-    read_cloudevents,
-    read_csv,
-    read_jsonl,
-    read_parquet,
-    write_cloudevents,
-    write_csv,
-    write_jsonl,
-    write_parquet,
-)
 from .guess import Guess, from_csv, guess_columns
 from .mapping import COLUMNS, InterchangeError, restore
-from .mining import read_ocel, read_xes
+from .ocel import read_ocel
+from .reading import read_cloudevents, read_csv, read_jsonl, read_parquet
+from .writing import Written, write_cloudevents, write_csv, write_jsonl, write_parquet
+from .xes import read_xes
 
 __all__ = [
     "COLUMNS",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
@@ -14,7 +17,7 @@ import pandas as pd
 
 from esnb.clock import Clock, utc
 from esnb.errors import EsnbError
-from esnb.events import dump_json, new_event
+from esnb.events import check_name, new_event, read_json
 from esnb.store.event_store import EventStore
 from esnb.store.hash_chain import DIGEST, Proof, chained
 
@@ -35,6 +38,7 @@ FIELDS = (
 _NEEDED = ("aggregate_type", "aggregate_id", "event_type", "event_data", "occurred_at")
 _ALL_OR_NONE = ("position", "sequence_number", "recorded_at")
 _SHOWN = 8
+_ENOUGH = 10_000
 # Ids of events that came without one (as a UUID) are made from where they stand and what they say.
 _HERE = UUID("8f0f2f6c-5b0e-5d0c-9a3e-6b2f4c1d7e90")
 
@@ -59,6 +63,8 @@ class Bad:
         self.total += 1
         if self.total <= _SHOWN:
             self.found.append((line, reason))
+        if self.total >= _ENOUGH:  # this is another format, and the rest tells nothing new
+            self.raise_any()
 
     def raise_any(self) -> None:
         """Raise the error that names them, if there are any."""
@@ -66,12 +72,19 @@ class Bad:
             return
         lines = [f"  {self.unit} {line}: {reason}" for line, reason in sorted(self.found)]
         lines += [f"  ... and {self.total - _SHOWN} more"] if self.total > _SHOWN else []
+        lines += ["  The rest was not read."] if self.total >= _ENOUGH else []
         first = "Rows are counted from 0" if self.unit == "row" else f"The first {self.unit} is 1"
         raise InterchangeError(
             f"{self.name}: {self.total} {self.unit}(s) cannot become events, so nothing was "
-            "loaded:\n" + "\n".join(lines) + f"\n{first}. Mend them, then read again.",
+            "loaded:\n" + "\n".join(lines) + f"\n{first}. Correct them, then read again.",
             self.found,
         )
+
+
+class AsWritten(str):
+    """The text of a JSON object, taken out of a longer one."""
+
+    __slots__ = ()
 
 
 def make_frame(rows: Rows, bad: Bad, by_time: bool = False) -> pd.DataFrame:
@@ -85,7 +98,7 @@ def make_frame(rows: Rows, bad: Bad, by_time: bool = False) -> pd.DataFrame:
             given = has if given is None else given
             if has != given:
                 odd = sorted(has ^ given)[0]
-                raise ValueError(f"{odd} stands in some {bad.unit}s only: fill it in, or drop it")
+                raise ValueError(f"{odd} is in some {bad.unit}s only: fill it in, or drop it")
             events.append(event)
         except (ValueError, TypeError, EsnbError, RecursionError) as error:
             bad.add(line, str(error))
@@ -93,8 +106,10 @@ def make_frame(rows: Rows, bad: Bad, by_time: bool = False) -> pd.DataFrame:
     order = "position" if "position" in (given or ()) else "occurred_at" if by_time else None
     if order:
         events.sort(key=lambda event: event[order])
-    if "position" in (given or ()) and len({e["position"] for e in events}) < len(events):
-        raise InterchangeError(f"{bad.name}: two events have the same position.")
+    places = Counter(event["position"] for event in events if "position" in event)
+    if places and len(places) < len(events):
+        twice = places.most_common(1)[0][0]
+        raise InterchangeError(f"{bad.name}: two events have the same position, {twice}.")
     heads: dict[str, int] = {}
     for n, event in enumerate(events, start=1):
         event.setdefault("position", n)
@@ -114,23 +129,20 @@ def make_frame(rows: Rows, bad: Bad, by_time: bool = False) -> pd.DataFrame:
 def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     """One row with the types of a log; ValueError or an error of esnb says what is wrong."""
     if not isinstance(row, Mapping):
-        raise ValueError(f"is no JSON object: {row!r:.60}")
+        raise ValueError(f"is not a JSON object: {row!r:.60}")
     for name in row:
         if name not in FIELDS:
-            raise ValueError(f"{name!r} is no column of a log")
+            raise ValueError(f"{name!r} is not a column of a log")
     for name in _NEEDED:
         if row.get(name) is None or row[name] == "":
             raise ValueError(f"{name} is missing")
     for name in ("aggregate_type", "aggregate_id"):
-        value = row[name]
-        if not isinstance(value, str) or not value.strip() or "\0" in value:
-            raise ValueError(f"{name} must be a non-empty text, found {value!r:.60}")
-        dump_json({name: value}, "row")  # half characters
+        check_name(name, row[name])
     version = row.get("event_version")
     objects = {}
     for name, default in (("event_data", None), ("metadata", {})):
         value = default if row.get(name) is None else row[name]
-        objects[name] = value = strict_json(value) if isinstance(value, str) else value
+        objects[name] = value = read_json(value, name) if isinstance(value, str) else value
         if not isinstance(value, Mapping):
             raise ValueError(f"{name} must be a JSON object, found {value!r:.60}")
     event = new_event(
@@ -174,7 +186,7 @@ def _check_streams(table: pd.DataFrame, bad: Bad) -> None:
         if row["aggregate_type"] != kind:
             bad.add(n, f"{name!r} is {kind!r} before, and {row['aggregate_type']!r} here")
         if (name, row["event_id"]) in ids:
-            bad.add(n, f"event_id {row['event_id']} stands twice in {name!r}")
+            bad.add(n, f"event_id {row['event_id']} comes twice in {name!r}")
         if latest is not None and row["recorded_at"] < latest:
             bad.add(n, f"recorded_at {row['recorded_at']} runs backwards, after {latest}")
         heads[name], latest = (row["sequence_number"], kind), row.get("recorded_at")
@@ -253,26 +265,43 @@ def _insert(store: EventStore, table: pd.DataFrame, known: Proof | None) -> None
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as plain Python values; what is missing is None."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InterchangeError(f"A log is restored from a DataFrame, found {type(frame).__name__}.")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InterchangeError(f"The table has two columns of the name {twice!r}. Drop one.")
     plain = frame.astype(object).where(frame.notna(), None)
     for name in frame.select_dtypes("datetimetz"):
-        times = frame[name].dt.floor("us").dt.to_pydatetime()
-        plain[name] = pd.Series([None if t is pd.NaT else t for t in times], frame.index, object)
+        # One by one: a time that pandas holds and Python does not is named by its row later.
+        times = [None if time is pd.NaT else time for time in frame[name]]
+        plain[name] = pd.Series(times, frame.index, object)
     return plain.to_dict("records")  # type: ignore[return-value]
 
 
-def strict_json(text: str | bytes) -> Any:
-    """Strict JSON: no NaN, no key twice; whole numbers of any length stay whole."""
-    return json.loads(text, object_pairs_hook=as_object, parse_constant=_no_constant)
+def raw(text: str) -> orjson.Fragment:
+    """JSON goes out as it is stored; only a line break, which stands between values, must go."""
+    return orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
 
 
-def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Pairs as a dict; ValueError for a key that stands twice, of which one would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
-    return found
+def with_zone(text: object, timezone: str | None) -> object:
+    """A time of a file, in the zone in which it was read off when it has none of its own.
 
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+    ValueError for a local time that came twice or never, since the clock was changed.
+    """
+    if timezone is None or not isinstance(text, str):
+        return text
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return text  # what is wrong with it is said where it is checked
+    if time.tzinfo is not None:
+        return time
+    zone = ZoneInfo(timezone)
+    early = time.replace(tzinfo=zone).utcoffset() or timedelta()
+    late = time.replace(tzinfo=zone, fold=1).utcoffset() or timedelta()
+    if early == late:
+        return time.replace(tzinfo=zone)
+    found = "came twice" if early > late else "does not exist"
+    raise ValueError(
+        f"{text} {found} in {timezone}, since the clock was changed. Write its offset in the file."
+    )
