@@ -240,8 +240,8 @@ def read_json(text: str | bytes, where: str) -> Any:
     is not JSON raises `InvalidEventError`.
     """
     if len(text) > MAX_PARTS:
-        signs = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
-        parts = sum(text.count(sign) for sign in signs)  # type: ignore[arg-type]
+        raw = text.encode(errors="replace") if isinstance(text, str) else text
+        parts = raw.count(b"[") + raw.count(b"{")
         if parts > MAX_PARTS:
             raise InvalidEventError(
                 f"{where} holds more than {MAX_PARTS:,} lists and objects. Split it."
