@@ -23,6 +23,7 @@ from esnb.store.batches import BatchReader
 from esnb.store.event_rows import COLUMNS, EventRow, event_from_row, naive_utc
 from esnb.store.horizon import UP_TO_HORIZON, whole_stream
 from esnb.store.loading import SnapshotRow, Stretch
+from esnb.store.overview import Overview, look_over
 from esnb.store.readonly_sql import Result, check_query, names_database, quoted, select_only
 from esnb.upcasters import Upcasters
 
@@ -196,6 +197,13 @@ class Reader(BatchReader):
         cursor.execute(
             f"create temp view snapshots as select * from {catalog}.main.snapshots where false"
         )
+
+    def overview(self) -> Overview:
+        """A first look: streams, types, span, events per stream, gaps, and what is suspicious.
+
+        In a notebook a table with a picture, elsewhere text. Reads the whole log once.
+        """
+        return look_over(self)
 
     def df(self, expand: bool = False) -> pd.DataFrame:
         """The log as a DataFrame, a row an event, by position; times are aware, in UTC.
