@@ -77,8 +77,9 @@ class Overview:
 
     `events`, `streams`, `first` and `last` are of the whole log; `types` has one row per event
     type, `lengths` one per aggregate type (events per stream: fewest, median, p95, most),
-    `gaps` the three longest times without an event, in seconds. `suspicions` are sentences, each about something
-    worth a look before conclusions are drawn. `bars` counts the events in equal parts of the span.
+    `gaps` the three longest times without an event, in seconds. `suspicions` are sentences,
+    each about something worth a look before conclusions are drawn. `bars` counts the events in
+    equal parts of the span.
     """
 
     events: int
