@@ -33,6 +33,7 @@ def run(lab: Lab, name: str) -> None:
     "name",
     [
         "00_start_here",
+        "01_facts_not_rows",
         "06_time_travel",
         "10_analytics",
         "11_changing_events",
