@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,11 @@ import numpy as np
 import orjson
 import pandas as pd
 import polars as pl
+from shop_log import build
 
 from esnb import EventStore, Projection, Projector
-from esnb.shop import Analytics, Inventory, OrderSummary, simulate
+from esnb.shop import Analytics, Inventory, OrderSummary
 
-PIECE = 1_000_000  # events a simulation of 56 days
 COLUMNS = "position, aggregate_type, aggregate_id, event_type, event_data, occurred_at"
 KINDS: dict[str, type[Projection]] = {k.__name__: k for k in (OrderSummary, Inventory, Analytics)}
 DAILY = {"OrderPlaced": "placed", "PaymentReceived": "paid", "OrderShipped": "shipped",
@@ -44,33 +44,6 @@ DAILY = {"OrderPlaced": "placed", "PaymentReceived": "paid", "OrderShipped": "sh
 
 
 # -- the log ---------------------------------------------------------------------------------
-
-
-def build(folder: Path, events: int) -> Path:
-    """A store of so many events: one simulated shop after the other, with orders of its own."""
-    path = folder / f"shop-{events}.duckdb"
-    if path.exists():
-        return path
-    half = path.with_suffix(".half")
-    half.unlink(missing_ok=True)
-    with EventStore(half) as store:
-        while store.position < events:
-            number = store.position // PIECE
-            left = min(PIECE, events - store.position)
-            print(f"building {path.name}: {store.position:,} events", flush=True)
-            with EventStore() as part:
-                start = datetime(2020, 1, 6, tzinfo=UTC) + timedelta(days=56 * number)
-                simulate(part, orders=left * 10 // 39 + 400, seed=11 + number, start=start)
-                frame = part.df().head(left)
-            frame["aggregate_id"] = f"{number}-" + frame["aggregate_id"]
-            store.append_frame(
-                frame, aggregate_type="aggregate_type", aggregate_id="aggregate_id",
-                event_type="event_type", data="event_data", metadata="metadata",
-                occurred_at="occurred_at",
-            )  # fmt: skip
-    for file in folder.glob(f"{half.name}*"):
-        file.rename(folder / file.name.replace(half.name, path.name))
-    return path
 
 
 def export(store_path: Path) -> Path:

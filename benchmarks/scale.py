@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from shop_log import build
+
 from esnb import EventStore, Projection, Projector, new_event
 from esnb.readmodels import parallel_rebuild
 from esnb.shop import Order, OrderSummary, OrderSummaryByHandler
@@ -145,8 +147,6 @@ def main() -> None:
     print(f"Python {platform.python_version()}, duckdb {version('duckdb')}, {os.cpu_count()} cores")
     load = os.getloadavg() if hasattr(os, "getloadavg") else ("?",)
     print(f"load before: {load[0]}; {options.events:,} events, {options.rounds} rounds\n")
-    from projections import build  # here, so that the workers do not import it, with its peers
-
     path = build(options.cache, options.events)
     with EventStore(path) as store:
         lines = list(rebuilds(store, options.workers, options.rounds))

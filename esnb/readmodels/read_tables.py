@@ -16,7 +16,7 @@ import duckdb
 
 from esnb.errors import QueryError
 from esnb.events import Event
-from esnb.readmodels.row_buffer import Row, TableBuffer
+from esnb.readmodels.row_buffer import Row, TableBuffer, Turn
 from esnb.store.readonly_sql import parsed
 
 ROWS = 200_000  # rows in memory, of all tables together; beyond, they are written and forgotten
@@ -37,6 +37,7 @@ class ReadTables:
         self._names = list(names)
         self._buffers: dict[str, TableBuffer] = {}
         self._ids: set[str] = set()
+        self._turn = Turn()
 
     # -- for handlers ----------------------------------------------------------------------
 
@@ -85,22 +86,21 @@ class ReadTables:
         """Begin a batch of events after a position: rows that stand elsewhere are forgotten."""
         if self.position != position:
             self._buffers.clear()
+            self._turn.rows = 0
         self.position = None
         self.expect(())
 
     def expect(self, events: Iterable[Event]) -> None:
         """These events come now: rows named like their aggregates are fetched together."""
+        self._turn.number += 1
         self._ids = {event.aggregate_id or "" for event in events}
         for buffer in self._buffers.values():
             buffer.begin(self._ids)
 
     def next_event(self) -> None:
         """Between two events: rows handed out are no longer valid, and memory stays bounded."""
-        count = 0
-        for buffer in self._buffers.values():
-            buffer.turn += 1
-            count += len(buffer)
-        if count > ROWS:
+        self._turn.number += 1
+        if self._turn.rows > ROWS:
             self.flush()
             self._forget_rows()
 
@@ -118,7 +118,7 @@ class ReadTables:
         if found is None:
             if table not in self._names:
                 raise QueryError(f"There is no table {table!r} here, only {self._names}.")
-            found = self._buffers[table] = TableBuffer(self.cursor, self._schema, table)
+            found = self._buffers[table] = TableBuffer(self.cursor, self._schema, table, self._turn)
             found.begin(self._ids)
         return found
 

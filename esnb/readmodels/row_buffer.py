@@ -9,7 +9,7 @@ same before and after it was written, so the size of a batch changes no result.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -17,6 +17,7 @@ import duckdb
 
 from esnb.errors import QueryError
 from esnb.readmodels.new_events import columns_of_rows, unnested
+from esnb.store.event_rows import naive_utc
 from esnb.store.readonly_sql import quoted
 
 SMALL = 20_000  # rows of a table that is fetched whole when it is first asked
@@ -49,37 +50,35 @@ _PLAIN: dict[str, type] = {
 _CONVERTED = {"TIMESTAMP", "FLOAT", "JSON", "DECIMAL", "ENUM"}
 
 
+class Turn:
+    """What the buffers of one read model share: which turn it is, and how many rows they hold.
+
+    A row that was handed out is valid for one turn: until the next event, and until SQL was run.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.rows = 0
+
+
 class Row(dict[str, Any]):
     """A row of a read model: its values by column; set one, and it is written with the batch."""
 
-    __slots__ = ("_buffer", "_key", "_turn")
+    __slots__ = ("_buffer", "_key", "_turn", "_unwritten")
 
     def __init__(self, buffer: TableBuffer, key: Key, values: Mapping[str, Any]) -> None:
         super().__init__(values)
         self._buffer = buffer
         self._key = key
-        self._turn = buffer.turn
+        self._turn = buffer.turn.number
+        self._unwritten = False
 
     def __setitem__(self, column: str, value: Any) -> None:
-        buffer = self._buffer
-        if self._turn != buffer.turn:
-            self._stale()
-        kind, low, high = buffer.settable.get(column) or buffer.refuse(column)
-        if value.__class__ is not kind or (low is not None and not low <= value < high):
-            value = buffer.converted(column, value)
-        dict.__setitem__(self, column, value)
-        buffer.changed[self._key] = self
+        self._buffer.put(self, {column: value})
 
     def update(self, *args: Any, **values: Any) -> None:
         """Set several columns."""
-        for column, value in dict(*args, **values).items():
-            self[column] = value
-
-    def _stale(self) -> NoReturn:
-        raise QueryError(
-            f"This row of {self._buffer.table!r} is from another event, or was deleted, or a "
-            f"statement was run since. Ask for it again: read.row({self._buffer.table!r}, ...)."
-        )
+        self._buffer.put(self, dict(*args, **values))
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise QueryError("The columns of a row are set: row['total'] = 5, or row.update(total=5).")
@@ -88,12 +87,14 @@ class Row(dict[str, Any]):
 
 
 class TableBuffer:
-    """What is known and changed of one table; `turn` counts up whenever rows become invalid."""
+    """What is known and changed of one table."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, schema: str, table: str, turn: Turn
+    ) -> None:
         self.table = table
-        self.turn = 0
-        self.changed: dict[Key, Row | None] = {}  # None: deleted
+        self.turn = turn
+        self._changed: dict[Key, Row | None] = {}  # None: deleted
         self._cursor = cursor
         self._name = f"{quoted(schema)}.{quoted(table)}"
         self._read_declaration(schema)
@@ -103,9 +104,6 @@ class TableBuffer:
         self._prefixes: set[Any] = set()  # first key values of which all rows are known
         self._ids: Collection[str] = ()
         self._fetched_ids = False
-
-    def __len__(self) -> int:
-        return len(self._known) + len(self._prefixes)
 
     # -- the declaration -------------------------------------------------------------------
 
@@ -144,12 +142,12 @@ class TableBuffer:
             column: (_PLAIN.get(kind), *_INTEGERS.get(kind, (None, None)))
             for column, kind in self.types.items()
         }
-        self.settable = {c: v for c, v in self._checks.items() if c not in self.key_columns}
+        self._settable = {c: v for c, v in self._checks.items() if c not in self.key_columns}
         names = ", ".join(quoted(column) for column in self.types)
         self._select = f"select {names} from {self._name}"
         self._statements: dict[str, str] = {}
 
-    def refuse(self, column: object) -> NoReturn:
+    def _refuse(self, column: object) -> NoReturn:
         """Say why a column cannot be set."""
         if column in self.types:
             raise QueryError(
@@ -158,16 +156,14 @@ class TableBuffer:
             )
         raise QueryError(f"{self.table!r} has no column {column!r}, only {list(self.types)}.")
 
-    def converted(self, column: str, value: Any) -> Any:
+    def _converted(self, column: str, value: Any) -> Any:
         """A value as the column holds it; the engine converts what is not of its type already."""
-        kind, low, high = self._checks.get(column) or self.refuse(column)
-        if value is None:
-            return None
-        if value.__class__ is kind and (low is None or low <= value < high):
+        kind, low, high = self._checks.get(column) or self._refuse(column)
+        if value is None or (value.__class__ is kind and (low is None or low <= value < high)):
             return value
         if isinstance(value, datetime):
             if value.tzinfo is not None:
-                value = value.astimezone(UTC).replace(tzinfo=None)  # the tables are in UTC
+                value = naive_utc(value)  # the tables are in UTC
             if self.types[column] == "TIMESTAMP":
                 return value
         text = f"select ?::{self.types[column]}"
@@ -177,20 +173,16 @@ class TableBuffer:
 
     def begin(self, ids: Collection[str]) -> None:
         """Begin a batch with events of these aggregates."""
-        self.turn += 1
         self._ids, self._fetched_ids = ids, False
 
     def row(self, key: Key) -> Row | None:
         """The row with this key, or None."""
-        found = self._known.get(key, self)
-        if found is self:  # not known in this form
-            key = self._full_key(key)
-            if key not in self._known:
-                self._find(key)
-            found = self._known.get(key)
+        found = self._known.get(key)
+        if found is None:
+            found = self._find(self._full_key(key))
         if found is not None:
-            found._turn = self.turn  # type: ignore[union-attr]
-        return found  # type: ignore[return-value]
+            found._turn = self.turn.number
+        return found
 
     def rows_under(self, key: Key) -> list[Row]:
         """The rows whose key begins with these values, ordered by key."""
@@ -202,7 +194,7 @@ class TableBuffer:
         keys = [k for k in self._under.get(key[0], ()) if k[: len(key)] == key]
         rows = [row for k in sorted(keys) if (row := self._known[k]) is not None]
         for row in rows:
-            row._turn = self.turn
+            row._turn = self.turn.number
         return rows
 
     def _full_key(self, key: Key) -> Key:
@@ -218,20 +210,21 @@ class TableBuffer:
                 f"The key of {self.table!r} is {self.key_columns}: give all of it, or its "
                 f"beginning. Found {len(key)} values."
             )
-        made = tuple(map(self.converted, self.key_columns, key))
+        made = tuple(map(self._converted, self.key_columns, key))
         if None in made:
             raise QueryError(f"The key of {self.table!r} is {self.key_columns}, found {made!r}.")
         return made
 
-    def _find(self, key: Key) -> None:
-        """Fetch a row that is not known, and more with it where that is cheap."""
-        if self._know_all() or key[0] in self._prefixes:
-            return
-        if self._fetch_ids(key[0]):
-            return
-        where = " and ".join(f"{quoted(column)} = ?" for column in self.key_columns)
-        self._note(self._cursor.execute(f"{self._select} where {where}", list(key)).fetchall())
-        self._known.setdefault(key, None)
+    def _find(self, key: Key) -> Row | None:
+        """A row that may not be known yet; more are fetched with it where that is cheap."""
+        if key in self._known or self._know_all() or key[0] in self._prefixes:
+            return self._known.get(key)
+        if not self._fetch_ids(key[0]):
+            where = " and ".join(f"{quoted(column)} = ?" for column in self.key_columns)
+            self._note(self._cursor.execute(f"{self._select} where {where}", list(key)).fetchall())
+            if key not in self._known:
+                self._know(key, None)
+        return self._known.get(key)
 
     def _find_under(self, first: Any) -> None:
         if self._know_all() or first in self._prefixes or self._fetch_ids(first):
@@ -239,6 +232,7 @@ class TableBuffer:
         where = f"{quoted(self.key_columns[0])} = ?"
         self._note(self._cursor.execute(f"{self._select} where {where}", [first]).fetchall())
         self._prefixes.add(first)
+        self.turn.rows += 1
 
     def _know_all(self) -> bool:
         if self._complete is None:
@@ -258,25 +252,46 @@ class TableBuffer:
         text = f"{self._select} where {key} in (select unnest(?::varchar[]))"
         self._note(self._cursor.execute(text, [new]).fetchall())
         self._prefixes.update(new)
+        self.turn.rows += len(new)
         return True
 
     def _note(self, rows: list[tuple[Any, ...]]) -> None:
-        names, single = list(self.types), len(self.key_columns) == 1
+        names = list(self.types)
         where = [names.index(column) for column in self.key_columns]
         for values in rows:
             key = tuple(values[place] for place in where)
-            if key in self._known:  # what is in memory is newer
-                continue
-            self._known[key] = Row(self, key, dict(zip(names, values, strict=True)))
-            if not single:
+            if key not in self._known:  # else what is in memory is newer
+                self._know(key, Row(self, key, dict(zip(names, values, strict=True))))
+
+    def _know(self, key: Key, row: Row | None) -> None:
+        if key not in self._known:
+            self.turn.rows += 1
+            if len(key) > 1:
                 self._under.setdefault(key[0], {})[key] = None
+        self._known[key] = row
 
     # -- changing --------------------------------------------------------------------------
+
+    def put(self, row: Row, values: Mapping[str, Any]) -> None:
+        """Set columns of a row; the values are brought into their types."""
+        if row._turn != self.turn.number:
+            raise QueryError(
+                f"This row of {self.table!r} is from another event, or was deleted, or a statement "
+                f"was run since. Ask for it again: read.row({self.table!r}, ...)."
+            )
+        for column, value in values.items():
+            kind, low, high = self._settable.get(column) or self._refuse(column)
+            if value.__class__ is not kind or (low is not None and not low <= value < high):
+                value = self._converted(column, value)
+            dict.__setitem__(row, column, value)
+        if not row._unwritten:
+            row._unwritten = True
+            self._changed[row._key] = row
 
     def insert(self, values: Mapping[str, Any]) -> Row:
         """Add a row whose key is not there yet."""
         key = self._key_in(values)
-        if self.row(key) is not None:
+        if self._find(key) is not None:
             raise QueryError(
                 f"{self.table!r} has a row with the key {key!r} already. read.upsert() changes it."
             )
@@ -285,31 +300,30 @@ class TableBuffer:
     def upsert(self, values: Mapping[str, Any]) -> Row:
         """Set columns of the row with the key among them, or add it."""
         key = self._key_in(values)
-        row = self.row(key)
+        row = self._find(key)
         if row is None:
             return self._new(key, values)
-        for column, value in values.items():
-            if column not in self.key_columns:
-                row[column] = value
+        row._turn = self.turn.number
+        self.put(row, {c: v for c, v in values.items() if c not in self.key_columns})
         return row
 
     def add(self, key: Key, amounts: Mapping[str, Any]) -> Row:
         """Add to columns of a row, which is made if it is not there."""
         row = self.row(key)
         if row is None:
-            row = self._new(self._full_key(key), dict(zip(self.key_columns, key, strict=True)))
+            row = self._new(self._full_key(key), {})
+        sums = {}
         for column, amount in amounts.items():
-            if column not in row:
-                self.refuse(column)
-            before = row[column]
-            row[column] = amount if before is None else before + amount
+            before = row[column] if column in row else self._refuse(column)
+            sums[column] = amount if before is None else before + amount
+        self.put(row, sums)
         return row
 
     def delete(self, key: Key) -> int:
         """Remove the rows whose key begins with these values."""
         gone = self.rows_under(key)
         for row in gone:
-            self._known[row._key] = self.changed[row._key] = None
+            self._known[row._key] = self._changed[row._key] = None
             row._turn = -1
         return len(gone)
 
@@ -317,7 +331,7 @@ class TableBuffer:
         missing = [column for column in self.key_columns if values.get(column) is None]
         if missing:
             raise QueryError(f"A row of {self.table!r} needs its key: {missing} is missing.")
-        return tuple(self.converted(column, values[column]) for column in self.key_columns)
+        return tuple(self._converted(column, values[column]) for column in self.key_columns)
 
     def _new(self, key: Key, values: Mapping[str, Any]) -> Row:
         row = Row(self, key, self._empty)
@@ -325,27 +339,26 @@ class TableBuffer:
         for column in self._defaults.keys() - values.keys():
             text = f"select ({self._defaults[column]})::{self.types[column]}"
             dict.__setitem__(row, column, self._cursor.execute(text).fetchall()[0][0])
-        for column, value in values.items():
-            if column not in self.key_columns:
-                row[column] = value
-        self.changed[key] = self._known[key] = row
-        if len(self.key_columns) > 1:
-            self._under.setdefault(key[0], {})[key] = None
+        self.put(row, {c: v for c, v in values.items() if c not in self.key_columns})
+        self._know(key, row)
         return row
 
     # -- writing ---------------------------------------------------------------------------
 
     def flush(self) -> None:
         """Write the changed rows, with one statement."""
-        if not self.changed:
+        if not self._changed:
             return
         rows = [
             (row is None, *(row.values() if row is not None else self._gone(key)))
-            for key, row in self.changed.items()
+            for key, row in self._changed.items()
         ]
         text = self._merge()
         self._cursor.execute(text, columns_of_rows(rows, len(self.types) + 1))
-        self.changed.clear()
+        for row in self._changed.values():
+            if row is not None:
+                row._unwritten = False
+        self._changed.clear()
 
     def _gone(self, key: Key) -> Iterator[Any]:
         values = dict(zip(self.key_columns, key, strict=True))
@@ -369,7 +382,8 @@ class TableBuffer:
 
     def forget(self) -> None:
         """Drop the rows in memory, which have been written; rows handed out become invalid."""
-        self.turn += 1
+        self.turn.number += 1
+        self.turn.rows -= len(self._known) + len(self._prefixes)
         self._known.clear()
         self._under.clear()
         self._prefixes.clear()

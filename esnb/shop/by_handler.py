@@ -10,101 +10,97 @@ from typing import Any, ClassVar
 
 from esnb.events import Event
 from esnb.readmodels.projection import Projection, handles
+from esnb.readmodels.read_tables import ReadTables
 
 from .projections import OrderSummary
 
 
 class OrderSummaryByHandler(Projection):
-    """The order-list page, an event at a time; each row belongs to one order."""
+    """The order-list page, one event at a time; each row belongs to one order.
 
-    version = 1
-    tables: ClassVar[dict[str, str]] = OrderSummary.tables
+    Rows are found by key, changed in memory, and written together at the end of a batch.
+    """
+
+    version = 2
+    tables: ClassVar[dict[str, str]] = {
+        "orders_summary": OrderSummary.tables["orders_summary"],
+        "baskets": OrderSummary.tables["baskets"] + ", primary key (order_id, sku)",
+    }
     by_aggregate = "order_id"
 
     @handles("OrderPlaced")
-    def placed(self, read: Any, event: Event) -> None:
+    def placed(self, read: ReadTables, event: Event) -> None:
         """Begin the row of an order, and its basket."""
-        order, items, time = event.aggregate_id, event.data["items"], _time(event)
-        read.execute(
-            "insert into orders_summary values (?, ?, 'PENDING', ?, 0, ?, 0, 0, ?, ?, 1)",
-            [order, event.data["customer"], sum(i["quantity"] for i in items),
-             sum(i["quantity"] * i["price"] for i in items), time, time],
-        )  # fmt: skip
+        items, time = event.data["items"], event.occurred_at
+        order = {
+            "order_id": event.aggregate_id,
+            "customer": event.data["customer"],
+            "status": "PENDING",
+            "pieces": sum(i["quantity"] for i in items),
+            "shipped": 0,
+            "total": sum(i["quantity"] * i["price"] for i in items),
+            "paid": 0,
+            "refunded": 0,
+            "placed_at": time,
+            "changed_at": time,
+            "events": 1,
+        }
+        read.insert("orders_summary", order)
         for i in items:
-            read.execute(
-                "insert into baskets values (?, ?, ?, ?)",
-                [order, i["sku"], i["quantity"], i["quantity"] * i["price"]],
-            )
+            self._put_in(read, event, i)
 
     @handles("ItemAdded")
-    def added(self, read: Any, event: Event) -> None:
+    def added(self, read: ReadTables, event: Event) -> None:
         """Put an article into the basket, or more of it."""
-        sku, quantity = event.data["sku"], event.data["quantity"]
-        held, value = self._take_out(read, event)
-        more = quantity * event.data["price"]
-        read.execute(
-            "insert into baskets values (?, ?, ?, ?)",
-            [event.aggregate_id, sku, held + quantity, value + more],
-        )
-        self._change(read, event, "pieces = pieces + ?, total = total + ?", quantity, more)
+        quantity, price = event.data["quantity"], event.data["price"]
+        self._put_in(read, event, event.data)
+        self._change(read, event, pieces=quantity, total=quantity * price)
 
     @handles("ItemRemoved")
-    def removed(self, read: Any, event: Event) -> None:
+    def removed(self, read: ReadTables, event: Event) -> None:
         """Take an article out: the basket knows what it cost."""
-        gone = self._take_out(read, event)
-        self._change(read, event, "pieces = pieces - ?, total = total - ?", *gone)
+        held = read.row("baskets", event.aggregate_id, event.data["sku"])
+        pieces, total = (held["quantity"], held["value"]) if held else (0, 0)
+        read.delete("baskets", event.aggregate_id, event.data["sku"])
+        self._change(read, event, pieces=-pieces, total=-total)
 
     @handles("PaymentReceived")
-    def paid(self, read: Any, event: Event) -> None:
+    def paid(self, read: ReadTables, event: Event) -> None:
         """From now on the items cannot change."""
-        self._close(read, event)
-        status = "case when shipped >= pieces and pieces > 0 then 'SHIPPED' else 'PAID' end"
-        self._change(read, event, f"status = {status}, paid = paid + ?", event.data["amount"])
+        read.delete("baskets", event.aggregate_id)
+        row = self._change(read, event, paid=event.data["amount"])
+        whole = row["shipped"] >= row["pieces"] > 0
+        row["status"] = "SHIPPED" if whole else "PAID"
 
     @handles("OrderShipped")
-    def shipped(self, read: Any, event: Event) -> None:
+    def shipped(self, read: ReadTables, event: Event) -> None:
         """Count the pieces that left; the order is shipped when all of them have."""
-        pieces = sum(i["quantity"] for i in event.data["items"])
-        whole = "case when shipped + ? >= pieces then 'SHIPPED' else status end"
-        self._change(read, event, f"status = {whole}, shipped = shipped + ?", pieces, pieces)
+        row = self._change(read, event, shipped=sum(i["quantity"] for i in event.data["items"]))
+        if row["shipped"] >= row["pieces"]:
+            row["status"] = "SHIPPED"
 
     @handles("OrderDelivered")
-    def delivered(self, read: Any, event: Event) -> None:
+    def delivered(self, read: ReadTables, event: Event) -> None:
         """Nothing but the time of the change."""
         self._change(read, event)
 
     @handles("OrderCancelled")
-    def cancelled(self, read: Any, event: Event) -> None:
+    def cancelled(self, read: ReadTables, event: Event) -> None:
         """From now on the items cannot change."""
-        self._close(read, event)
-        self._change(read, event, "status = 'CANCELLED'")
+        read.delete("baskets", event.aggregate_id)
+        self._change(read, event)["status"] = "CANCELLED"
 
     @handles("RefundIssued")
-    def refunded(self, read: Any, event: Event) -> None:
+    def refunded(self, read: ReadTables, event: Event) -> None:
         """Add up what was given back."""
-        self._change(read, event, "refunded = refunded + ?", event.data["amount"])
+        self._change(read, event, refunded=event.data["amount"])
 
-    def _change(self, read: Any, event: Event, what: str = "", *values: object) -> None:
-        always = "changed_at = ?, events = events + 1"
-        changes = f"{what}, {always}" if what else always
-        read.execute(
-            f"update orders_summary set {changes} where order_id = ?",
-            [*values, _time(event), event.aggregate_id],
-        )
+    def _change(self, read: ReadTables, event: Event, **amounts: int) -> Any:
+        row = read.add("orders_summary", event.aggregate_id, events=1, **amounts)
+        row["changed_at"] = event.occurred_at
+        return row
 
-    def _take_out(self, read: Any, event: Event) -> tuple[int, int]:
-        """Remove an article from the basket; returns its pieces and what they cost."""
-        values = [event.aggregate_id, event.data["sku"]]
-        held = read.execute(
-            "select quantity, value from baskets where order_id = ? and sku = ?", values
-        ).fetchone()
-        read.execute("delete from baskets where order_id = ? and sku = ?", values)
-        return held or (0, 0)
-
-    def _close(self, read: Any, event: Event) -> None:
-        read.execute("delete from baskets where order_id = ?", [event.aggregate_id])
-
-
-def _time(event: Event) -> Any:
-    assert event.occurred_at is not None
-    return event.occurred_at.replace(tzinfo=None)  # the tables are in UTC, without a zone
+    def _put_in(self, read: ReadTables, event: Event, item: dict[str, Any]) -> None:
+        pieces, sku = item["quantity"], item["sku"]
+        value = pieces * item["price"]
+        read.add("baskets", event.aggregate_id, sku, quantity=pieces, value=value)
