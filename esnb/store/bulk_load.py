@@ -32,11 +32,13 @@ def append_frame(
     roles: Roles,
     *,
     must_be_new: bool,
+    skip_stored: bool = False,
     progress: bool | None = None,
 ) -> tuple[int, int, bool]:
     """Append the rows of a DataFrame that fits the roles; returns (rows, position, duplicate).
 
     See `EventStore.append_frame`. `must_be_new`: none of the aggregates may exist.
+    `skip_stored`: rows that the log has already are left out.
     """
     table = checked_table(frame, roles)
     types = table.types_of_aggregates()
@@ -46,8 +48,16 @@ def append_frame(
         heads = log.heads()
         ids = table.names["aggregate_id"][1].tolist()
         versions = np.array([heads.get(name, (0, ""))[0] for name in ids], dtype=np.int64)
-        earlier = _stored_already(log, table, versions > 0)
-        if earlier:
+        if skip_stored:
+            new = _new_rows(log, table, versions > 0)
+            if not len(new):
+                return 0, log.position, True
+            if len(new) < len(frame):
+                table = checked_table(frame.iloc[new], roles.only(new))
+                types, ids = table.types_of_aggregates(), table.names["aggregate_id"][1].tolist()
+                versions = np.array([heads.get(name, (0, ""))[0] for name in ids], dtype=np.int64)
+            table.number_sql = "(head + k)"
+        elif earlier := _stored_already(log, table, versions > 0):
             return len(frame), earlier, True
         _refuse_known(ids, types, heads, must_be_new)
         now = max(utc(clock.now()), log.last_recorded)
@@ -56,7 +66,7 @@ def append_frame(
         versions += np.bincount(table.streams, minlength=len(ids))
         heads.update(zip(ids, zip(versions.tolist(), types, strict=True), strict=True))
         log.stored(proof, now)
-    return len(frame), log.position, False
+    return len(table.order), log.position, False
 
 
 def _stored_already(log: Log, table: Table, known: Any) -> int:
@@ -67,36 +77,77 @@ def _stored_already(log: Log, table: Table, known: Any) -> int:
     with log.translated():
         cursor = log.cursor()
         cursor.register("esnb_part", table.part(places))
-        found = f"""
-            from (select *, {table.metadata_sql} as new_metadata from ({table.typed()})) t
-            join events e on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id
-        """
-        stored, last = cursor.execute(f"select count(*), max(e.position) {found}").fetchall()[0]
-        plain = (
-            "(e.event_type = t.event_type and e.occurred_at = t.occurred_at "
-            f"and e.event_version = {table.stored_version})"
+        stored, last = cursor.execute(
+            f"select count(*), max(e.position) {_same_ids(table)}"
+        ).fetchall()[0]
+        if stored:
+            _refuse_other_content(cursor, table)
+    if stored and stored < len(table.order):
+        raise DuplicateEventError(
+            f"{stored} of the {len(table.order)} rows are stored already, the others are not. "
+            f"Load only the new rows: append_frame(..., skip_stored=True) finds them."
         )
-        differing = cursor.execute(
-            f"""
-            select e.event_id::varchar, {plain}, e.event_data, t.event_data, e.metadata,
-                   new_metadata {found}
-            where not {plain} or e.event_data::varchar <> t.event_data::varchar
-                  or e.metadata::varchar <> new_metadata::varchar
-            """
-        ).fetchall() if stored else []  # fmt: skip
-    for name, plain, *texts in differing:
+    return last or 0
+
+
+def _same_ids(table: Table) -> str:
+    return f"""
+        from (select *, {table.metadata_sql} as new_metadata from ({table.typed()})) t
+        join events e on e.aggregate_id = t.aggregate_id and e.event_id = t.event_id
+    """
+
+
+def _refuse_other_content(cursor: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """An id that is stored with other content than the part registered as esnb_part has for it."""
+    plain = (
+        "(e.event_type = t.event_type and e.occurred_at = t.occurred_at "
+        f"and e.event_version = {table.stored_version})"
+    )
+    differing = cursor.execute(
+        f"""
+        select e.event_id::varchar, {plain}, e.event_data, t.event_data, e.metadata, new_metadata
+        {_same_ids(table)}
+        where not {plain} or e.event_data::varchar <> t.event_data::varchar
+              or e.metadata::varchar <> new_metadata::varchar
+        """
+    ).fetchall()
+    for name, alike, *texts in differing:
         old_data, new_data, old_metadata, new_metadata = map(load_json, texts)
-        if not plain or not _same(old_data, new_data) or not _same(old_metadata, new_metadata):
+        if not alike or not _same(old_data, new_data) or not _same(old_metadata, new_metadata):
             raise DuplicateEventError(
                 f"The event {name} is stored already, with other content than this table has for "
                 f"it. An id always names the same fact: correct it with a new event."
             )
-    if stored and stored < len(table.order):
-        raise DuplicateEventError(
-            f"{stored} of the {len(table.order)} rows are stored already, the others are not. Load "
-            f"only the new rows, with expected_version=ANY and an event_id column."
-        )
-    return last or 0
+
+
+def _new_rows(log: Log, table: Table, known: Any) -> Any:
+    """The rows of the frame that the log does not have yet, by place in the frame.
+
+    With given ids an id decides. Without, the content does: of rows that are equal in aggregate,
+    type, time and data, as many count as stored as the log has such events.
+    """
+    places = np.flatnonzero(known[table.streams[table.order]])
+    if not len(places):
+        return np.arange(len(table.order))
+    same = "aggregate_id, event_type, occurred_at, event_data::varchar"
+    query = f"select t.n {_same_ids(table)}" if table.has_given_ids else f"""
+        select n from (
+            select n, aggregate_id, event_type, occurred_at, event_data::varchar as text,
+                   row_number() over (partition by {same} order by n) as nth
+            from ({table.typed()})
+        ) t join (
+            select aggregate_id, event_type, occurred_at, event_data::varchar as text, count(*) as c
+            from events where aggregate_id in (select aggregate_id from esnb_part) group by all
+        ) e using (aggregate_id, event_type, occurred_at, text)
+        where nth <= c
+    """  # fmt: skip
+    with log.translated():
+        cursor = log.cursor()
+        cursor.register("esnb_part", table.part(places))
+        if table.has_given_ids:
+            _refuse_other_content(cursor, table)
+        stored = [n - 1 for (n,) in cursor.execute(query).fetchall()]
+    return np.setdiff1d(np.arange(len(table.order)), table.order[stored])
 
 
 def _refuse_known(

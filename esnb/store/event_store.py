@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal, Protocol, Self
 
@@ -38,7 +38,7 @@ from esnb.store.event_rows import (
     row_of_event,
 )
 from esnb.store.expected_version import ANY, ExpectedVersion, check_expected
-from esnb.store.frame_table import Roles
+from esnb.store.frame_table import Roles, split_rows
 from esnb.store.hash_chain import Proof, Verified, verify
 from esnb.store.horizon import whole_stream
 from esnb.store.open_logs import open_log
@@ -50,13 +50,15 @@ from esnb.upcasters import Upcasters
 class Appended:
     """What an append did: the stream's new `version`, the log's `position` (the token with which a
     reader waits for its own write), the `events` as stored, whether it was a `duplicate`, and the
-    `proof` of the log up to there (None for a duplicate)."""
+    `proof` of the log up to there (None for a duplicate). `rejected` has the rows of a table that
+    `append_frame(..., on_bad="report")` left out, with a column `reason`."""
 
     version: int
     position: int
     events: tuple[Event, ...] = ()
     duplicate: bool = False
     proof: Proof | None = None
+    rejected: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         again = ", stored before" if self.duplicate else ""
@@ -134,6 +136,8 @@ class EventStore(Reader):
         # An empty registry is kept as well: its owner may register steps later.
         steps = Upcasters() if upcasters is None else upcasters
         self.vault = vault
+        #: Rows that `from_frame(..., on_bad="report")` left out; None otherwise.
+        self.rejected: pd.DataFrame | None = None
         super().__init__(log, clock or SystemClock(), vault.steps(steps) if vault else steps)
         if isinstance(self.clock, LessonClock) and log.position:
             self.clock.continue_after(log.position)
@@ -157,18 +161,22 @@ class EventStore(Reader):
         metadata: str | None = None,
         event_id: str | None = None,
         timezone: str | None = None,
+        ambiguous: Any = "raise",
+        nonexistent: Any = "raise",
         order: Literal["time"] | None = "time",
         expected_version: ExpectedVersion = 0,
+        on_bad: Literal["raise", "report"] = "raise",
         progress: bool | None = None,
     ) -> Self:
         """A store with the events of a table, in memory or in a file at `path`.
 
         The other keywords are those of `append_frame`, where they are explained; so are the errors.
-        A store that cannot be filled is closed again.
+        With on_bad="report" the rows left out are in `store.rejected`. A store that cannot be
+        filled is closed again.
         """
         store = cls(path, clock=clock)
         try:
-            store.append_frame(
+            store.rejected = store.append_frame(
                 frame,
                 aggregate_id=aggregate_id,
                 event_type=event_type,
@@ -179,10 +187,13 @@ class EventStore(Reader):
                 metadata=metadata,
                 event_id=event_id,
                 timezone=timezone,
+                ambiguous=ambiguous,
+                nonexistent=nonexistent,
                 order=order,
                 expected_version=expected_version,
+                on_bad=on_bad,
                 progress=progress,
-            )
+            ).rejected
         except BaseException:
             store.close()
             raise
@@ -404,8 +415,12 @@ class EventStore(Reader):
         metadata: str | None = None,
         event_id: str | None = None,
         timezone: str | None = None,
+        ambiguous: Any = "raise",
+        nonexistent: Any = "raise",
         order: Literal["time"] | None = "time",
         expected_version: ExpectedVersion = 0,
+        on_bad: Literal["raise", "report"] = "raise",
+        skip_stored: bool = False,
         progress: bool | None = None,
     ) -> Appended:
         """Load the rows of a DataFrame as events, all or none.
@@ -423,7 +438,15 @@ class EventStore(Reader):
           "Europe/Berlin". Times without a zone are refused unless it is given.
         - `order`: "time" puts the rows in order of `occurred_at` (ties keep their order), None
           keeps the order of the table. Each aggregate's events are numbered in that order.
+        - `ambiguous`, `nonexistent`: what to do with local times that a change of the clock makes
+          unclear, as in `Series.dt.tz_localize`: ambiguous True (summer time), False, "infer" or
+          one of them per row; nonexistent "shift_forward", "shift_backward" or a timedelta.
         - `expected_version`: 0 (the aggregates must be new) or `ANY`.
+        - `on_bad`: "raise" refuses the table for one bad row; "report" leaves bad rows out and
+          returns them as `.rejected`, a DataFrame with a column `reason`.
+        - `skip_stored`: append only the rows that the log does not have yet, such as those of
+          tomorrow's export. Rows are recognised by `event_id`, else by aggregate, type, time and
+          data: of equal rows as many count as stored as the log has. The aggregates may exist.
         - `progress`: True shows a bar, False none; None shows it from 200,000 rows on.
 
         Raises `BadRowsError` with row, column and value, `InvalidEventError` for arguments that do
@@ -436,6 +459,8 @@ class EventStore(Reader):
                 f"expected_version of a table is 0 (all aggregates are new) or ANY, "
                 f"found {expected_version!r}."
             )
+        if on_bad not in ("raise", "report"):
+            raise InvalidEventError(f"on_bad is 'raise' or 'report', found {on_bad!r:.60}.")
         roles = Roles(
             aggregate_id,
             event_type,
@@ -446,21 +471,38 @@ class EventStore(Reader):
             metadata,
             event_id,
             timezone,
+            ambiguous,
+            nonexistent,
             order,
         )
         roles.check(frame)
-        if self.vault is not None:
-            personal = set(frame[event_type].unique()) & self.vault.personal.keys()
-            if personal:
-                raise InvalidEventError(
-                    f"{sorted(personal)[0]} has personal fields, and a table is stored as it is, "
-                    f"with ids made from its content. Store such events with append()."
-                )
+        self._refuse_personal(frame, event_type)
+        rejected = None
+        if on_bad == "report":
+            good, roles_of_good, rejected = split_rows(frame, roles)
+            if len(good):  # else the error below names the rows
+                frame, roles = good, roles_of_good
         version, position, duplicate = bulk_load.append_frame(
-            self._log, self.clock, frame, roles, must_be_new=must_be_new, progress=progress
+            self._log,
+            self.clock,
+            frame,
+            roles,
+            must_be_new=must_be_new and not skip_stored,
+            skip_stored=skip_stored,
+            progress=progress,
         )
         proof = None if duplicate else self.proof
-        return Appended(version, position, (), duplicate, proof)
+        return Appended(version, position, (), duplicate, proof, rejected)
+
+    def _refuse_personal(self, frame: pd.DataFrame, event_type: str) -> None:
+        if self.vault is None:
+            return
+        personal = set(frame[event_type].unique()) & self.vault.personal.keys()
+        if personal:
+            raise InvalidEventError(
+                f"{sorted(personal)[0]} has personal fields, and a table is stored as it is, "
+                f"with ids made from its content. Store such events with append()."
+            )
 
     @property
     def proof(self) -> Proof:

@@ -7,6 +7,8 @@ a whole column at a time.
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,23 +40,24 @@ Problem = tuple[int, str, object, str]
 
 
 class Problems:
-    """The bad values found so far; the first few are shown, all are counted."""
+    """The bad values found so far; all are counted, and the first few kept, or all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_all: bool = False) -> None:
         self.found: list[Problem] = []
         self.total = 0
+        self._most = sys.maxsize if keep_all else _SHOWN
 
     def add(self, row: Any, column: str, value: object, reason: str) -> None:
         """Note one value."""
         self.total += 1
-        if len(self.found) < _SHOWN:
+        if len(self.found) < self._most:
             self.found.append((int(row), column, value, reason))
 
     def where(self, mask: Any, series: pd.Series[Any], reason: str) -> None:
         """Note the values for which the mask is true."""
         rows = np.flatnonzero(np.asarray(mask))
-        self.total += max(0, len(rows) - _SHOWN)
-        for row in rows[:_SHOWN]:
+        self.total += max(0, len(rows) - self._most)
+        for row in rows[: self._most]:
             self.add(row, str(series.name), series.iloc[row], reason)
 
     def raise_any(self) -> None:
@@ -109,8 +112,19 @@ def constant(text: str, count: int) -> tuple[Any, Any]:
 # -- times -----------------------------------------------------------------------------------
 
 
-def times(series: pd.Series[Any], timezone: str | None, problems: Problems) -> Any:
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Where times without a zone were read off, and what is done with those that a change of the
+    clock makes unclear: `ambiguous` and `nonexistent` as `Series.dt.tz_localize` takes them."""
+
+    name: str | None = None
+    ambiguous: Any = "raise"
+    nonexistent: Any = "raise"
+
+
+def times(series: pd.Series[Any], zone: Zone, problems: Problems) -> Any:
     """A column of times as UTC without a zone, in microseconds."""
+    timezone = zone.name
     series = dense(series)
     if not isinstance(series.dtype, pd.DatetimeTZDtype) and series.dtype.kind != "M":
         series = _parsed(series, timezone, problems)
@@ -120,7 +134,7 @@ def times(series: pd.Series[Any], timezone: str | None, problems: Problems) -> A
         if timezone is None:
             problems.where(series.notna(), series, _NO_ZONE)
             return series
-        series = _localized(series, timezone, problems)
+        series = _localized(series, timezone, zone, problems)
     return series.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
 
 
@@ -140,7 +154,9 @@ def _within_range(series: pd.Series[Any], problems: Problems) -> pd.Series[Any]:
     return series
 
 
-def _localized(series: pd.Series[Any], timezone: str, problems: Problems) -> pd.Series[Any]:
+def _localized(
+    series: pd.Series[Any], timezone: str, zone: Zone, problems: Problems
+) -> pd.Series[Any]:
     innocent = pd.Timestamp(0).as_unit("us")
     series = series.astype("datetime64[us]")
     # Near both ends of time, pandas cannot say what Python can: whether it is still in range.
@@ -154,7 +170,12 @@ def _localized(series: pd.Series[Any], timezone: str, problems: Problems) -> pd.
         except EsnbError:
             problems.add(row, str(series.name), str(series.iloc[row]), _OUTSIDE)
     inner = series.mask(ends, innocent)
-    local = inner.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT")
+    # What is to be refused becomes NaT first, so that every row of it can be named.
+    ambiguous: Any = "NaT" if isinstance(zone.ambiguous, str) else zone.ambiguous
+    nonexistent: Any = "NaT" if zone.nonexistent == "raise" else zone.nonexistent
+    if isinstance(zone.ambiguous, str) and zone.ambiguous == "infer":
+        ambiguous = _first_pass(inner, timezone)
+    local = inner.dt.tz_localize(timezone, ambiguous=ambiguous, nonexistent=nonexistent)
     unclear = local.isna() & inner.notna()
     if unclear.any():
         first = np.ones(len(inner), dtype=bool)
@@ -162,16 +183,29 @@ def _localized(series: pd.Series[Any], timezone: str, problems: Problems) -> pd.
         problems.where(
             unclear & twice,
             series,
-            f"is ambiguous in {timezone}: the clock was set back, and this time came twice. Make "
-            "the column aware before loading: dt.tz_localize(zone, ambiguous=...)",
+            f"is ambiguous in {timezone}: the clock was set back, and this time came twice. Say "
+            "which it was: ambiguous=True (summer time, the first), False, one of them per row, or "
+            "'infer' where the rows are in order",
         )
         problems.where(
-            unclear & ~twice, series, f"does not exist in {timezone}: the clock was set forward"
+            unclear & ~twice,
+            series,
+            f"does not exist in {timezone}: the clock was set forward. Move it: "
+            "nonexistent='shift_forward' or 'shift_backward'",
         )
     found = local.dt.tz_convert("UTC")
     for row, time in exact.items():
         found.iloc[int(row)] = pd.Timestamp(time)
     return found
+
+
+def _first_pass(series: pd.Series[Any], timezone: str) -> Any:
+    """Which times of a column in order are in summer time; "NaT" where the order does not tell."""
+    try:
+        local = series.dt.tz_localize(timezone, ambiguous="infer", nonexistent="shift_forward")
+    except ValueError:
+        return "NaT"
+    return np.array([bool(time.dst()) if time is not pd.NaT else False for time in local])
 
 
 def _parsed(series: pd.Series[Any], timezone: str | None, problems: Problems) -> pd.Series[Any]:

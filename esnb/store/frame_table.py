@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +30,8 @@ class Roles:
     metadata: str | None = None
     event_id: str | None = None
     timezone: str | None = None
+    ambiguous: Any = "raise"
+    nonexistent: Any = "raise"
     order: Literal["time"] | None = "time"
 
     def check(self, frame: object) -> None:
@@ -44,10 +47,40 @@ class Roles:
                 f"aggregate_type is a column or a text, found {self.aggregate_type!r:.60}."
             )
         check_zone(self.timezone)
+        self._check_clock_changes(len(frame))
         if self.order not in ("time", None):
             raise InvalidEventError(
                 f'order is "time", or None to keep the order of the rows, found {self.order!r:.60}.'
             )
+
+    def _check_clock_changes(self, count: int) -> None:
+        value = self.ambiguous
+        a_row_each = isinstance(value, np.ndarray | list) and len(value) == count
+        if value not in ("raise", "infer", True, False) if not a_row_each else False:
+            raise InvalidEventError(
+                f"ambiguous is 'raise', 'infer', True (summer time), False, or a list of them, one "
+                f"per row, found {value!r:.60}."
+            )
+        moves = ("raise", "shift_forward", "shift_backward")
+        if self.nonexistent not in moves and not isinstance(self.nonexistent, timedelta):
+            raise InvalidEventError(
+                f"nonexistent is 'raise', 'shift_forward', 'shift_backward' or a timedelta, found "
+                f"{self.nonexistent!r:.60}."
+            )
+
+    @property
+    def zone(self) -> columns.Zone:
+        """How times without a zone are understood."""
+        value = self.ambiguous
+        if not isinstance(value, str | bool):
+            value = np.asarray(value, dtype=bool)
+        return columns.Zone(self.timezone, value, self.nonexistent)
+
+    def only(self, kept: Any) -> Roles:
+        """The same roles for these rows of the table, by place."""
+        if isinstance(self.ambiguous, str | bool):
+            return self
+        return replace(self, ambiguous=np.asarray(self.ambiguous, dtype=bool)[kept])
 
     def _check_columns(self, frame: pd.DataFrame) -> None:
         data = self.data
@@ -93,7 +126,31 @@ class Roles:
 
 def checked_table(frame: pd.DataFrame, roles: Roles) -> Table:
     """The rows of a table, each value checked; `BadRowsError` names those that cannot be stored."""
-    problems, table = Problems(), Table()
+    problems = Problems()
+    table, times = _checked(frame, roles, problems)
+    problems.raise_any()
+    table.put_in_order(times.to_numpy(), by_time=roles.order is not None)
+    return table
+
+
+def split_rows(frame: pd.DataFrame, roles: Roles) -> tuple[pd.DataFrame, Roles, pd.DataFrame]:
+    """The rows that can become events with their roles, and the others with a column `reason`."""
+    problems = Problems(keep_all=True)
+    _checked(frame, roles, problems)
+    why: dict[int, list[str]] = {}
+    for row, column, value, reason in problems.found:
+        what = reason if reason == "is missing" else f"{value!r:.60} {reason}"
+        why.setdefault(row, []).append(f"{column}: {what}")
+    bad = sorted(why)
+    kept = np.setdiff1d(np.arange(len(frame)), bad)
+    rejected = frame.iloc[bad].copy()
+    name = "reason" if "reason" not in rejected else "esnb_reason"
+    rejected[name] = ["; ".join(dict.fromkeys(why[row])) for row in bad]
+    return frame.iloc[kept], roles.only(kept), rejected
+
+
+def _checked(frame: pd.DataFrame, roles: Roles, problems: Problems) -> tuple[Table, Any]:
+    table = Table()
     version = roles.event_version
     if isinstance(version, str) and version in frame.columns:
         table.values["version"] = columns.versions(frame[version], problems)
@@ -104,7 +161,7 @@ def checked_table(frame: pd.DataFrame, roles: Roles) -> Table:
         table.version_sql = str(int(version))
     table.names["aggregate_id"] = columns.names(frame[roles.aggregate_id], problems)
     table.names["event_type"] = columns.names(frame[roles.event_type], problems)
-    times = columns.times(frame[roles.occurred_at], roles.timezone, problems)
+    times = columns.times(frame[roles.occurred_at], roles.zone, problems)
     kind = roles.aggregate_type
     table.names["aggregate_type"] = (
         columns.names(frame[kind], problems)
@@ -127,9 +184,7 @@ def checked_table(frame: pd.DataFrame, roles: Roles) -> Table:
     if roles.event_id is not None:
         table.values["given_id"] = columns.ids(frame[roles.event_id], problems)
         table.id_sql = "given_id::uuid"
-    problems.raise_any()
-    table.put_in_order(times.to_numpy(), by_time=roles.order is not None)
-    return table
+    return table, times
 
 
 class Table:
@@ -146,11 +201,17 @@ class Table:
         self.data_sql = ""
         self.metadata_sql = "'{}'::json"
         self.id_sql = _DERIVED_ID
+        self.number_sql = "k"  # what keeps the derived ids of equal rows apart
 
     @property
     def streams(self) -> Any:
         """The code of each row's aggregate."""
         return self.names["aggregate_id"][0]
+
+    @property
+    def has_given_ids(self) -> bool:
+        """Whether the ids of the events are a column of the table."""
+        return self.id_sql != _DERIVED_ID
 
     @property
     def stored_version(self) -> str:
@@ -193,14 +254,14 @@ class Table:
         """The query that reads a part, registered as esnb_part, with the types of `events`."""
         return f"""
             select *, {self.id_sql} as event_id
-            from (select *, {_CONTENT} as h
+            from (select *, {_CONTENT.format(number=self.number_sql)} as h
                   from (select *, {self.data_sql} as event_data from esnb_part))
         """
 
 
 # Version 8 of RFC 9562 is the one for ids made by a rule of one's own. DuckDB leaves out what a
 # query does not use, so the md5 costs nothing where ids are given.
-_CONTENT = "md5(concat_ws(chr(31), aggregate_id, k, event_type, occurred_at, event_data))"
+_CONTENT = "md5(concat_ws(chr(31), aggregate_id, {number}, event_type, occurred_at, event_data))"
 _DERIVED_ID = "(left(h, 12) || '8' || substr(h, 14, 3) || '8' || substr(h, 18))::uuid"
 
 
