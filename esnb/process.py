@@ -127,6 +127,15 @@ class Process:
         """The event types that occur, sorted."""
         return [self._activities[n] for n in np.unique(self._log.kinds)]
 
+    def typical_order(self) -> list[str]:
+        """The activities by their usual place in a case, from its beginning to its end."""
+        log = self._log
+        number = np.arange(len(log.cases)) - np.repeat(log.starts, log.lengths)
+        last = np.maximum(1, np.repeat(log.lengths, log.lengths) - 1)
+        frame = pd.DataFrame({"kind": log.kinds, "place": number / last})
+        means = frame.groupby("kind")["place"].mean().sort_values(kind="stable")
+        return [self._activities[n] for n in means.index]
+
     @property
     def cases(self) -> list[str]:
         """The ids of the cases."""
@@ -355,6 +364,11 @@ class _Log:
         return np.r_[self.starts[1:], len(self.cases)] - 1
 
     @property
+    def lengths(self) -> np.ndarray:
+        """How many events each case has."""
+        return np.diff(np.r_[self.starts, len(self.cases)])
+
+    @property
     def spans(self) -> np.ndarray:
         """Seconds from the first event of each case to its last."""
         waits: np.ndarray = self.times[self.ends] - self.times[self.starts]
@@ -364,7 +378,7 @@ class _Log:
         """The cases with these numbers."""
         chosen = np.zeros(len(self.starts), dtype=bool)
         chosen[numbers] = True
-        rows = np.repeat(chosen, np.diff(np.r_[self.starts, len(self.cases)]))
+        rows = np.repeat(chosen, self.lengths)
         return _Log.of(self.cases[rows], self.kinds[rows], self.times[rows])
 
 

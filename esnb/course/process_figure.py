@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from esnb.course.figures import BLUE, GREY, INK, SOFT, style
 from esnb.process import Process
 
-_WIDTH, _HEIGHT = 2.6, 1.3  # inches for a column and for a layer
+_WIDTH, _HEIGHT = 3.6, 1.35  # inches for a column and for a layer
 _LINE = 17  # characters of a name on one line
 
 
@@ -43,7 +43,7 @@ def process_map(process: Process, *, least: float = 0.0, times: bool = True) -> 
     edges = process.follows()
     shown = edges[edges["count"] >= least * len(process)]
     counts = _executions(process, edges)
-    places = _places(shown, list(counts))
+    places = _places(shown, process.typical_order())
     with style():
         width = max(x for x, _ in places.values()) + 1
         height = max(y for _, y in places.values()) + 1
@@ -53,8 +53,9 @@ def process_map(process: Process, *, least: float = 0.0, times: bool = True) -> 
         ax.axis("off")
         boxes = {name: _box(ax, name, counts[name], *place) for name, place in places.items()}
         ax.figure.canvas.draw()  # the boxes have their sizes from here on, and arrows end at them
+        taken = list(places.values())
         for row in shown.to_dict("records"):
-            _arrow(ax, places, boxes, row, len(process), times)
+            _arrow(ax, places, boxes, row, taken, len(process), times)
         left = len(edges) - len(shown)
         if left:
             note = f"{left} rarer {'arrow is' if left == 1 else 'arrows are'} not drawn"
@@ -78,13 +79,14 @@ def _executions(process: Process, edges: pd.DataFrame) -> dict[str, int]:
 
 
 def _places(edges: pd.DataFrame, names: list[str]) -> dict[str, tuple[float, float]]:
-    """Columns and layers, both from 0; activities without an arrow stand in a last row."""
+    """Columns and layers, both from 0; activities without an arrow are in a last row.
+
+    `names` are in their usual order. An arrow back to an earlier activity is turned round for the
+    layout, so that the beginning of a case is at the top.
+    """
     numbers = {name: n for n, name in enumerate(names)}
-    pairs = [
-        (numbers[a], numbers[b])
-        for a, b in zip(edges["source"], edges["target"], strict=True)
-        if a != b
-    ]
+    both = zip(edges["source"].map(numbers), edges["target"].map(numbers), strict=True)
+    pairs = sorted({(min(a, b), max(a, b)) for a, b in both if a != b})
     found: dict[int, tuple[float, float]] = {}
     offset = 0.0
     for nodes, width, _, _ in from_edges(pairs) if pairs else ():
@@ -106,6 +108,7 @@ def _arrow(
     places: dict[str, tuple[float, float]],
     boxes: dict[str, Text],
     edge: dict[Any, Any],
+    taken: list[tuple[float, float]],
     cases: int,
     times: bool,
 ) -> None:
@@ -136,13 +139,35 @@ def _arrow(
             alpha=0.85,
         )
     )
-    # Nearer to the source, so that the words of arrows that meet in one box keep apart.
-    at_x = x + 0.42 * (to_x - x) + bend * 0.5 * (to_y - y)
-    at_y = y + 0.42 * (to_y - y) - bend * 0.5 * (to_x - x)
+    at_x, at_y = _free_place((x, y), (to_x, to_y), bend, taken)
+    taken.append((at_x, at_y))
     plain = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
     ax.text(
         at_x, at_y, label, fontsize=9, color=INK, ha="center", va="center", zorder=4, bbox=plain
     )
+
+
+def _free_place(
+    start: tuple[float, float],
+    end: tuple[float, float],
+    bend: float,
+    taken: list[tuple[float, float]],
+) -> tuple[float, float]:
+    """A point on an arrow for its words, away from boxes and from other words where possible."""
+    (x, y), (to_x, to_y) = start, end
+    tall = _HEIGHT / _WIDTH  # the bend is one of the page, where a unit is wider than it is high
+    best, room = start, -1.0
+    for share in (0.42, 0.34, 0.5, 0.58, 0.28, 0.66):
+        away = 2 * share * (1 - share) * bend
+        at_x = x + share * (to_x - x) - away * (to_y - y) * tall
+        at_y = y + share * (to_y - y) + away * (to_x - x) / tall
+        # In units of a label: about half a column wide and a quarter of a layer high.
+        free = min((max(abs(at_x - a) / 0.4, abs(at_y - b) / 0.24) for a, b in taken), default=9)
+        if free > 1:
+            return at_x, at_y
+        if free > room:
+            best, room = (at_x, at_y), free
+    return best
 
 
 def _edge_of(ax: Axes, box: Text, towards: tuple[float, float]) -> tuple[float, float]:
