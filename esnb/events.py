@@ -285,6 +285,13 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def read_object(text: str, where: str) -> Any:
+    """What `read_json` gives, sooner for most objects: those without escapes and long numbers."""
+    if LONG_NUMBER.search(text) is None and _is_plain_object(text):
+        return orjson.loads(text)
+    return read_json(text, where)
+
+
 def check_object_text(text: str, where: str, long_numbers: bool | None = None) -> None:
     """Check JSON text as `dump_json` checks a mapping, and that no key comes twice in it.
 

@@ -7,7 +7,8 @@ twelve questions can be put to each.
 """
 
 from esnb.capture.postgres import SlotCapture, decode, sample
-from esnb.capture.story import QUESTIONS, STEPS, WAYS, Question, Step, Story, systems, write_rows
+from esnb.capture.questions import QUESTIONS, WAYS, Question
+from esnb.capture.story import STEPS, Step, Story, systems, write_rows
 from esnb.capture.triggers import CaptureError, TriggerCapture
 
 __all__ = [

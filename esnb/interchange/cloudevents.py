@@ -84,7 +84,7 @@ def from_cloudevent(
     source = "/esnb/" + quote(str(row["aggregate_type"]), safe="", errors="replace")
     usual = {"specversion": "1.0", "datacontenttype": "application/json", "source": source}
     usual |= {"id": row["event_id"]}
-    kept = {name: value for name, value in rest.items() if usual.get(name) != value}
+    kept = {name: value for name, value in rest.items() if usual.get(name, ...) != value}
     if kept and isinstance(row["metadata"], dict):
         row["metadata"] = {**row["metadata"], "cloudevents": kept}
     return row

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from esnb.interchange.mapping import InterchangeError
+from esnb.interchange.opening import opened
 
 PathLike = str | os.PathLike[str]
 
@@ -75,7 +76,8 @@ def read_table(
     length (each with the line), and for dates or numbers that can be read in two ways: the message
     names the rows and the keyword that decides.
     """
-    content = Path(path).read_bytes()
+    with opened(path) as file:
+        content = file.read_all()
     text, used = _decoded(content, encoding, Path(path).name)
     body = text.lstrip("\r\n \t\ufeff")
     skipped = text[: len(text) - len(body)].count("\n")

@@ -25,7 +25,14 @@ import orjson
 
 from esnb.clock import Clock, SystemClock, utc
 from esnb.errors import EsnbError, InvalidEventError, LagTimeoutError, QueryError
-from esnb.events import Event, load_json
+from esnb.events import (
+    Event,
+    check_event,
+    check_name,
+    dump_json,
+    load_json,
+    read_object,
+)
 from esnb.readmodels.projection import Projection
 from esnb.readmodels.projector import Projector
 from esnb.store.reader import Reader
@@ -59,17 +66,29 @@ def to_message(event: Event) -> bytes:
 
 
 def from_message(value: bytes | None) -> Event:
-    """The event of a message; raises `InvalidEventError` for one that is none of esnb's."""
+    """The event of a message, checked like one that is appended.
+
+    Raises `InvalidEventError` for a message that is not an event of esnb.
+    """
     try:
-        row = load_json((value or b"").decode())
+        row = read_object((value or b"").decode(), "the message")
         row["event_id"] = UUID(row["event_id"])
         row["occurred_at"], row["recorded_at"] = utc(row["occurred_at"]), utc(row["recorded_at"])
-        return Event(**{name: row[name] for name in _FIELDS})
-    except (ValueError, TypeError, KeyError) as error:
+        event = Event(**{name: row[name] for name in _FIELDS})
+        check_event(event)
+        for name in ("aggregate_type", "aggregate_id"):
+            check_name(name, row[name])
+        for name in ("event_data", "metadata"):
+            dump_json(row[name], name)
+        for name in ("position", "sequence_number"):
+            if type(row[name]) is not int or row[name] < 1:
+                raise ValueError(f"{name} counts from 1, found {row[name]!r:.40}")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InvalidEventError(
-            f"This message is no event of esnb ({type(error).__name__}: {error!s:.80}): "
+            f"This message is not an event of esnb ({type(error).__name__}: {error!s:.120}): "
             f"{value!r:.80}. Give the events a topic of their own."
         ) from None
+    return event
 
 
 class KafkaPublisher:

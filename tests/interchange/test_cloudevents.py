@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from esnb import interchange
@@ -58,3 +59,34 @@ def test_bad_cloudevents(change: dict[str, Any], reason: str, tmp_path: Path) ->
     with pytest.raises(InterchangeError, match=reason) as error:
         interchange.read_cloudevents(path)
     assert [number for number, _ in error.value.problems] == [2]
+
+
+def test_cloudevents_without_subject_or_time(tmp_path: Path) -> None:
+    path = tmp_path / "log.ce"
+    bare = {key: value for key, value in CLOUD.items() if key not in ("subject", "time")}
+    path.write_bytes(jsonl(bare))
+    with pytest.raises(InterchangeError, match=r"subject is missing.*default_id="):
+        interchange.read_cloudevents(path)
+    with pytest.raises(InterchangeError, match=r"time is missing.*default_time="):
+        interchange.read_cloudevents(path, default_id="all")
+    at = "2026-03-02T10:00:00Z"
+    frame = interchange.read_cloudevents(path, default_id="all", default_time=at)
+    assert list(frame["aggregate_id"]) == ["all"]
+    assert frame["occurred_at"][0] == pd.Timestamp(at)
+
+
+@pytest.mark.parametrize("metadata", ["text", "{", {"a": 1}, 7, [1], None])
+def test_metadata_of_others_is_an_extension_like_any_other(metadata: Any, tmp_path: Path) -> None:
+    path = tmp_path / "log.ce"
+    path.write_bytes(jsonl(CLOUD | {"metadata": metadata}))
+    frame = interchange.read_cloudevents(path)
+    assert json.loads(frame["metadata"][0])["cloudevents"]["metadata"] == metadata
+
+
+@pytest.mark.parametrize("indent", [None, 1, 4])
+def test_one_event_over_several_lines(indent: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "event.json"
+    path.write_text("\n\n" + json.dumps(CLOUD, indent=indent))
+    assert list(interchange.read_cloudevents(path)["aggregate_id"]) == ["order-1"]
+    path.write_text("\n" + json.dumps([CLOUD, CLOUD | {"id": "78"}], indent=indent))
+    assert len(interchange.read_cloudevents(path)) == 2

@@ -109,7 +109,7 @@ def test_an_event_comes_out_of_its_message_as_it_went_in():
 
 @pytest.mark.parametrize("value", [None, b"", b"[1]", b'{"position": 1}', b"\xff", b'{"a": 1}'])
 def test_a_message_that_is_no_event_is_refused(value):
-    with pytest.raises(InvalidEventError, match="no event of esnb"):
+    with pytest.raises(InvalidEventError, match="not an event of esnb"):
         kafka.from_message(value)
 
 
