@@ -144,7 +144,7 @@ class LessonClock:
             self._next += duration
         except OverflowError:
             raise NaiveTimeError(
-                f"The lesson's clock stands at {self._next.isoformat()} and cannot move by "
+                f"The lesson's clock is at {self._next.isoformat()} and cannot move by "
                 f"{duration}: a time is in the years 1 to 9999 in UTC. Set it to another time."
             ) from None
 

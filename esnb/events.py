@@ -350,7 +350,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _check(value: Any, path: str) -> None:
-    """Find what is no JSON and raise the error that names its path."""
+    """Find what is not JSON and raise the error that names its path."""
     kind = type(value)
     if value is None or kind is bool:
         return

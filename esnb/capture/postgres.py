@@ -33,10 +33,14 @@ FILE = data_file("neighbours", "postgres_changes.jsonl")
 _EPOCH = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp() * 1000)  # PostgreSQL's clock begins here
 _WORDS: dict[int, Callable[[str], Any]] = {
     16: lambda text: text == "t",
-    20: int, 21: int, 23: int,
-    114: json.loads, 3802: json.loads,
-    700: float, 701: float,
-}  # fmt: skip
+    20: int,
+    21: int,
+    23: int,
+    114: json.loads,
+    3802: json.loads,
+    700: float,
+    701: float,
+}
 
 
 class SlotCapture:
@@ -70,7 +74,7 @@ class SlotCapture:
         try:
             self._connection.execute(f"create publication {self.name} for table {', '.join(names)}")
         except BaseException:
-            # A slot that nobody reads makes the server keep its log for ever.
+            # A slot that nobody reads makes the server keep its log forever.
             self._connection.execute("select pg_drop_replication_slot(%s)", [self.name])
             raise
 
@@ -141,16 +145,23 @@ def decode(
 
 
 def _envelope(
-    op: str, before: Any, after: Any, database: str, table: tuple[str, str, Any], lsn: str,
+    op: str,
+    before: Any,
+    after: Any,
+    database: str,
+    table: tuple[str, str, Any],
+    lsn: str,
     commit: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     source = {
-        "connector": "postgresql", "db": database, "schema": table[0], "table": table[1],
-        "lsn": lsn, **commit,
-    }  # fmt: skip
-    return {
-        "op": op, "before": before, "after": after, "source": source, "ts_ms": commit["ts_ms"]
-    }  # fmt: skip
+        "connector": "postgresql",
+        "db": database,
+        "schema": table[0],
+        "table": table[1],
+        "lsn": lsn,
+        **commit,
+    }
+    return {"op": op, "before": before, "after": after, "source": source, "ts_ms": commit["ts_ms"]}
 
 
 class _Reader:

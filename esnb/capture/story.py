@@ -177,9 +177,11 @@ class Story:
         if step.event is None:
             return
         event = new_event(
-            step.event, dict(step.data), occurred_at=step.time,
+            step.event,
+            dict(step.data),
+            occurred_at=step.time,
             metadata={"actor": step.who, "reason": step.why},
-        )  # fmt: skip
+        )
         self.store.append(step.order, [event], expected_version=ANY, aggregate_type="ORDER")
 
     # -- asking ----------------------------------------------------------------------------
@@ -236,9 +238,11 @@ class Story:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.close()
 
 

@@ -35,9 +35,12 @@ class TriggerCapture:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, tables: Iterable[str], *,
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Iterable[str],
+        *,
         now: str = "epoch_ms(now())",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._connection = connection
         names = {table: _key_of(connection, table) for table in tables}
         connection.execute(f"create sequence if not exists {TABLE}_position")
@@ -59,8 +62,9 @@ class TriggerCapture:
 def _key_of(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     found = connection.execute(
         "select constraint_column_names from duckdb_constraints() "
-        "where table_name = ? and constraint_type = 'PRIMARY KEY'", [table],
-    ).fetchone()  # fmt: skip
+        "where table_name = ? and constraint_type = 'PRIMARY KEY'",
+        [table],
+    ).fetchone()
     if found is None:
         raise CaptureError(
             f"Table {table!r} is not there, or has no primary key. Only a key says which old row "

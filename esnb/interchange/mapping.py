@@ -26,15 +26,28 @@ Rows: TypeAlias = Iterable[tuple[int, Mapping[str, Any]]]
 
 #: How `append_frame` finds its way in these frames: `store.append_frame(frame, **COLUMNS)`.
 COLUMNS: Final[dict[str, Any]] = {
-    "aggregate_type": "aggregate_type", "aggregate_id": "aggregate_id", "event_id": "event_id",
-    "event_type": "event_type", "occurred_at": "occurred_at", "data": "event_data",
+    "aggregate_type": "aggregate_type",
+    "aggregate_id": "aggregate_id",
+    "event_id": "event_id",
+    "event_type": "event_type",
+    "occurred_at": "occurred_at",
+    "data": "event_data",
     "metadata": "metadata",
-}  # fmt: skip
+}
 
 FIELDS = (
-    "position", "event_id", "aggregate_type", "aggregate_id", "sequence_number", "event_type",
-    "event_version", "event_data", "metadata", "occurred_at", "recorded_at",
-)  # fmt: skip
+    "position",
+    "event_id",
+    "aggregate_type",
+    "aggregate_id",
+    "sequence_number",
+    "event_type",
+    "event_version",
+    "event_data",
+    "metadata",
+    "occurred_at",
+    "recorded_at",
+)
 _NEEDED = ("aggregate_type", "aggregate_id", "event_type", "event_data", "occurred_at")
 _ALL_OR_NONE = ("position", "sequence_number", "recorded_at")
 _SHOWN = 8
@@ -146,10 +159,13 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ValueError(f"{name} must be a JSON object, found {value!r:.60}")
     event = new_event(
-        row["event_type"], objects["event_data"], event_id=row.get("event_id"),
+        row["event_type"],
+        objects["event_data"],
+        event_id=row.get("event_id"),
         event_version=1 if version is None else _number("event_version", version),
-        occurred_at=row["occurred_at"], metadata=objects["metadata"],
-    )  # fmt: skip
+        occurred_at=row["occurred_at"],
+        metadata=objects["metadata"],
+    )
     out: dict[str, Any] = {"event_id": str(event.event_id) if event.event_id else None}
     out |= {name: row[name] for name in ("aggregate_type", "aggregate_id", "event_type")}
     # A text is kept to the letter: the proof of a log is a hash of it. `new_event` has checked it.
@@ -200,9 +216,12 @@ def made_id(*parts: str) -> str:
 
 
 def restore(
-    frame: pd.DataFrame, path: PathLike | None = None, *,
-    clock: Clock | None = None, proof: Proof | str | None = None,
-) -> EventStore:  # fmt: skip
+    frame: pd.DataFrame,
+    path: PathLike | None = None,
+    *,
+    clock: Clock | None = None,
+    proof: Proof | str | None = None,
+) -> EventStore:
     """Make a new store from a frame of this module, in one transaction: the same log again.
 
     Everything is kept: order, ids, types, versions, data, times, recorded_at too (without it: now).
@@ -279,7 +298,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def raw(text: str) -> orjson.Fragment:
-    """JSON goes out as it is stored; only a line break, which stands between values, must go."""
+    """JSON goes out as it is stored; a line break between values becomes a space."""
     return orjson.Fragment(text.replace("\n", " ").replace("\r", " "))
 
 

@@ -100,8 +100,9 @@ def write_parquet(store: Reader, path: PathLike) -> Written:
             raise InterchangeError(f"{target.name}: cannot be written ({error}).") from None
     digests = store.sql(
         f"select {DIGEST} from (select * replace (row_number() over (order by position) as "
-        "position) from events) order by position limit ?", [count],
-    ).fetchall()  # fmt: skip
+        "position) from events) order by position limit ?",
+        [count],
+    ).fetchall()
     return Written(count, (), Proof(count, chained(START, [digest for (digest,) in digests])))
 
 
@@ -126,9 +127,12 @@ class _Hashed:
 
 
 def _write_lines(
-    store: Reader, path: PathLike, line: Callable[[dict[str, Any]], bytes],
-    exact: Callable[[str, str], bool], marks: tuple[bytes, bytes, bytes] = (b"", b"\n", b"\n"),
-) -> Written:  # fmt: skip
+    store: Reader,
+    path: PathLike,
+    line: Callable[[dict[str, Any]], bytes],
+    exact: Callable[[str, str], bool],
+    marks: tuple[bytes, bytes, bytes] = (b"", b"\n", b"\n"),
+) -> Written:
     """Write a line an event between an opening mark, a separator and a closing mark."""
     opening, between, closing = marks
     hashed = _Hashed()

@@ -166,9 +166,13 @@ def _refuse_known(
 
 
 def _insert(
-    log: Log, cursor: duckdb.DuckDBPyConnection, table: Table, versions: Any,
-    now: datetime, show: bool,
-) -> Proof:  # fmt: skip
+    log: Log,
+    cursor: duckdb.DuckDBPyConnection,
+    table: Table,
+    versions: Any,
+    now: datetime,
+    show: bool,
+) -> Proof:
     from tqdm.auto import tqdm  # here, since it loads asyncio, and few loads need it
 
     count = len(table.order)

@@ -264,7 +264,7 @@ def _why(value: object) -> str:
 
 
 def missing(value: object) -> bool:
-    """Whether a value of an object column stands for nothing."""
+    """Whether a value of an object column is a missing one."""
     if value is None or value is pd.NA or value is pd.NaT:
         return True
     if isinstance(value, np.datetime64 | np.timedelta64):
@@ -396,5 +396,5 @@ def ids(series: pd.Series[Any], problems: Problems) -> Any:
     text = dense(series).astype(str).str.lower()
     shape = text.str.fullmatch(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}").astype(bool)
     problems.where(~shape, series, "is not a UUID")
-    problems.where(text.duplicated() & shape, series, "stands in an earlier row too")
+    problems.where(text.duplicated() & shape, series, "is in an earlier row too")
     return text

@@ -2,7 +2,7 @@
 
 Every place that takes a reader's SQL asks `check_query` (a question) or `check_declaration` (a
 statement of a read model). The gate works on the words of the statement: which kind it is, and
-which functions it calls. Behind it stands the engine, which every database of the package closes
+which functions it calls. The second line is the engine, which every database of the package closes
 with `shut`: no file, no network, no extension, no setting.
 """
 
@@ -20,7 +20,7 @@ import pandas as pd
 
 from esnb.errors import AppendOnlyError, QueryError, ReadOnlyError, StoreClosedError
 
-# Every table function of the engine stands in one of these two sets, and a test compares them with
+# Every table function of the engine is in one of these two sets, and a test compares them with
 # the engine. Allowed are those that compute, or describe the database. The others read files, run
 # text as SQL, take addresses in memory, or change the engine; the last four write and are scalar.
 _ALLOWED = """

@@ -39,9 +39,18 @@ from esnb.store.reader import Reader
 from esnb.upcasters import Upcasters
 
 _FIELDS = (
-    "position", "event_id", "aggregate_type", "aggregate_id", "sequence_number", "event_type",
-    "event_version", "event_data", "metadata", "occurred_at", "recorded_at",
-)  # fmt: skip
+    "position",
+    "event_id",
+    "aggregate_type",
+    "aggregate_id",
+    "sequence_number",
+    "event_type",
+    "event_version",
+    "event_data",
+    "metadata",
+    "occurred_at",
+    "recorded_at",
+)
 _CHUNK = 10_000
 
 
@@ -103,9 +112,12 @@ class KafkaPublisher:
     """
 
     def __init__(
-        self, store: Reader, topic: str, config: Mapping[str, Any],
+        self,
+        store: Reader,
+        topic: str,
+        config: Mapping[str, Any],
         checkpoint: str | os.PathLike[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.store = store
         self.topic = topic
         self._path = Path(checkpoint)
@@ -122,7 +134,7 @@ class KafkaPublisher:
         """Send what is new, and wait for the broker; returns the number of events acknowledged.
 
         `KafkaDeliveryError` after `timeout` seconds, or when the broker refuses; the checkpoint
-        then stands before the first event that it did not acknowledge.
+        is then before the first event that it did not acknowledge.
         """
         done = 0
         while events := list(self.store.read_all(self.position, _CHUNK, upcast=False)):
@@ -144,7 +156,7 @@ class KafkaPublisher:
                 raise KafkaDeliveryError(
                     f"The broker acknowledged {self.topic!r} up to position {self.position}, "
                     f"{events[-1].position} was to come: {refused[0] if refused else 'no answer'}. "
-                    f"Mend the connection and publish() again."
+                    f"Repair the connection and publish() again."
                 )
         return done
 
@@ -158,9 +170,11 @@ class KafkaPublisher:
         while True:
             try:
                 self._producer.produce(
-                    self.topic, key=event.aggregate_id, value=to_message(event),
+                    self.topic,
+                    key=event.aggregate_id,
+                    value=to_message(event),
                     on_delivery=answered,
-                )  # fmt: skip
+                )
                 self._producer.poll(0)
                 return
             except BufferError:
@@ -192,9 +206,14 @@ class KafkaConsumer:
     """
 
     def __init__(
-        self, projection: type[Projection], topic: str, config: Mapping[str, Any],
-        database: str | os.PathLike[str] | None = None, *, upcasters: Upcasters | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        projection: type[Projection],
+        topic: str,
+        config: Mapping[str, Any],
+        database: str | os.PathLike[str] | None = None,
+        *,
+        upcasters: Upcasters | None = None,
+    ) -> None:
         if projection.methods("_reacts"):
             raise InvalidEventError(
                 f"{projection.__name__} has side effects. Run it with a Projector beside the store."
@@ -262,13 +281,16 @@ class KafkaConsumer:
         topics = self._consumer.list_topics(self.topic, timeout=10).topics
         partitions = topics[self.topic].partitions
         bookmarks = self.projector.bookmarks()
-        self._consumer.assign([
-            self._kafka.TopicPartition(
-                self.topic, number,
-                bookmarks.get(f"{self.topic}/{number}", self._kafka.OFFSET_BEGINNING),
-            )
-            for number in partitions
-        ])  # fmt: skip
+        self._consumer.assign(
+            [
+                self._kafka.TopicPartition(
+                    self.topic,
+                    number,
+                    bookmarks.get(f"{self.topic}/{number}", self._kafka.OFFSET_BEGINNING),
+                )
+                for number in partitions
+            ]
+        )
         self._assigned = set(partitions)
 
 

@@ -51,9 +51,16 @@ class Transport:
     """
 
     def __init__(
-        self, events: Reader | Iterable[Event], *, duplicate: float = 0.0, reorder: float = 0.0,
-        delay: float = 0.0, crash: float = 0.0, seed: int = 1, size: int = 3,
-    ) -> None:  # fmt: skip
+        self,
+        events: Reader | Iterable[Event],
+        *,
+        duplicate: float = 0.0,
+        reorder: float = 0.0,
+        delay: float = 0.0,
+        crash: float = 0.0,
+        seed: int = 1,
+        size: int = 3,
+    ) -> None:
         chances = {"duplicate": duplicate, "reorder": reorder, "delay": delay, "crash": crash}
         for name, chance in chances.items():
             if not 0 <= chance < 1:
@@ -213,10 +220,12 @@ FAULTS: dict[str, dict[str, float]] = {
 
 
 def scorecard(
-    events: Reader | Iterable[Event], apply: Apply,
+    events: Reader | Iterable[Event],
+    apply: Apply,
     consumers: Mapping[str, Callable[[Apply], Consumer]] | None = None,
-    faults: Mapping[str, Mapping[str, Any]] | None = None, seeds: Iterable[int] = range(1, 21),
-) -> pd.DataFrame:  # fmt: skip
+    faults: Mapping[str, Mapping[str, Any]] | None = None,
+    seeds: Iterable[int] = range(1, 21),
+) -> pd.DataFrame:
     """Try each consumer under each fault, with some seeds; a row for each pair.
 
     The columns: consumer, fault, result ("survives" or "fails"), the smallest failing delivery that
@@ -242,9 +251,11 @@ def scorecard(
 
 
 def smallest(
-    log: Sequence[Event], batches: Sequence[Batch],
-    make: Callable[[Apply], Consumer], apply: Apply,
-) -> tuple[list[Event], list[Batch]]:  # fmt: skip
+    log: Sequence[Event],
+    batches: Sequence[Batch],
+    make: Callable[[Apply], Consumer],
+    apply: Apply,
+) -> tuple[list[Event], list[Batch]]:
     """The events and batches of a failing delivery, without anything that the failure can spare.
 
     Each step leaves out an event of the log, a batch, a crash, or one arrival, as long as each
@@ -290,9 +301,11 @@ def _deliver(batches: Iterable[Batch], consumer: Consumer) -> Consumer:
 
 
 def _outcome(
-    log: Sequence[Event], batches: Iterable[Batch],
-    make: Callable[[Apply], Consumer], apply: Apply,
-) -> tuple[Table, Table]:  # fmt: skip
+    log: Sequence[Event],
+    batches: Iterable[Batch],
+    make: Callable[[Apply], Consumer],
+    apply: Apply,
+) -> tuple[Table, Table]:
     wanted: Table = {}
     for event in log:
         apply(wanted, event)

@@ -18,6 +18,7 @@ from esnb.capture import (
     STEPS,
     WAYS,
     CaptureError,
+    Question,
     SlotCapture,
     Story,
     TriggerCapture,
@@ -246,7 +247,7 @@ def test_a_verdict_comes_from_the_answer(told: Story, monkeypatch: pytest.Monkey
     """Another truth, other verdicts; an audit table that everybody knows, other answers."""
     assert told.ask(9, "state table") == "ben"
     assert list(told.answers(9)["answer"]) == ["ben", "ben", "otto", "otto", "otto"]
-    other = (*QUESTIONS[:8], story.Question("", "ben", QUESTIONS[8].asked), *QUESTIONS[9:])
+    other = (*QUESTIONS[:8], Question("", "ben", QUESTIONS[8].asked), *QUESTIONS[9:])
     monkeypatch.setattr(story, "QUESTIONS", other)
     assert [told.verdict(9, way) for way in WAYS] == ["yes", "yes", "WRONG", "WRONG"]
     monkeypatch.undo()

@@ -123,7 +123,7 @@ BAD_VALUES = [
     ("v", series(1, 0, 2), 1, "not a version"),
     ("v", series(1.0, 1.5, 2.0, dtype=float), 1, "not a version"),
     ("u", series(str(uuid.UUID(int=1)), "x", str(uuid.UUID(int=2))), 1, "is not a UUID"),
-    ("u", series(*[uuid.UUID(int=n) for n in (1, 2, 1)]), 0, "stands in an earlier row too|"),
+    ("u", series(*[uuid.UUID(int=n) for n in (1, 2, 1)]), 0, "is in an earlier row too|"),
 ]  # fmt: skip
 
 
