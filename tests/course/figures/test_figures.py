@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
 import matplotlib as mpl
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 from matplotlib import colors
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib_inline.backend_inline import _fetch_figure_metadata as print_figure_metadata
+from PIL import Image
 
 from esnb import new_event
 from esnb.course import figures
@@ -149,3 +153,36 @@ def test_dollar_signs_in_the_data_are_no_formulas():
     ax = figures.stream(figures.canvas(2), ["ItemAdded"], label=r"$\frac$", numbers=[r"$\x$"])
     figures.state_box(ax, 1, 0, {"price": r"$1 and $\nothing$"})
     assert figures.png(ax)
+
+
+def luminance(colour: str) -> float:
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colors.to_rgb(colour)
+    ]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+def test_lines_and_free_text_stand_out_on_a_light_and_on_a_dark_page(page):
+    light, dark = sorted((luminance(figures.INK), luminance(page)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) > 4
+    assert (luminance(figures.GREY) + 0.05) / (luminance(figures.DARK) + 0.05) > 10
+
+
+@pytest.mark.parametrize("make", [figures.canvas, figures.chart])
+def test_a_figure_has_no_ground_and_jupyter_gives_it_none(make):
+    ax = make()
+    ax.plot([1, 2], [0, 1])
+    figure = ax.get_figure(root=True)
+    assert print_figure_metadata(figure) is None
+    picture = np.asarray(Image.open(io.BytesIO(figures.png(ax))).convert("RGBA"))
+    assert picture[0, 0, 3] == picture[-1, -1, 3] == 0
+    assert 0 < (picture[..., 3] > 0).mean() < 0.5
+
+
+def test_no_free_text_is_dark():
+    """What is dark stands on a light fill of its own: a box, or an event's mark."""
+    for text in everything().findobj(Text):
+        if luminance(text.get_color()) < 0.1 and text.get_text():
+            mark_letters = text.get_weight() == "bold"
+            assert text.get_bbox_patch() is not None or mark_letters, text.get_text()
