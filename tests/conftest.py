@@ -15,7 +15,8 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab import chromium, lab, lab_server, open_page
+from tests.lab import chromium, lab, lab_server
+from tests.pages import open_page
 
 __all__ = ["chromium", "lab", "lab_server", "open_page"]
 
@@ -23,7 +24,9 @@ __all__ = ["chromium", "lab", "lab_server", "open_page"]
 # a quiet machine are behind the order. Files that are not named follow, notebooks last.
 LONGEST = (
     "course/classroom/test_grading", "browser/test_chapters", "browser/test_race",
-    "browser/test_timetravel", "browser/test_lag", "browser/test_exercises", "browser/test_slider",
+    "browser/timetravel/test_lab", "browser/timetravel/test_asking",
+    "browser/timetravel/test_reading", "browser/test_lag",
+    "browser/test_exercises", "browser/test_slider",
     "browser/test_long_history", "store/test_durability", "interchange/test_files",
     "readmodels/test_projector", "store/test_hash_chain", "datasets/test_flights",
     "browser/test_store_travel", "browser/test_checklist", "notebooks/test_strict_notebooks",

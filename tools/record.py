@@ -23,7 +23,8 @@ from playwright.sync_api import Browser, Page
 from esnb import EventStore, LessonClock, shop
 from esnb.course.widgets import Lag, Race, TimeTravel
 from esnb.shop import item
-from tests.lab import ROOT, View, find_chromium, launched
+from tests.lab import ROOT, find_chromium, launched
+from tests.pages import View
 
 IMAGES = ROOT / "notebooks" / "images"
 WIDTH, HEIGHT, CAPTION = 960, 836, 40

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.lab import Lab, View
+from tests.lab import Lab
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 
@@ -60,7 +61,7 @@ def test_a_new_reader_of_chapter_03_schedules_two_writers(lab: Lab) -> None:
     race.keys("b")
     race.pick("it is refused: a conflict")
     race.keys("p")
-    expect(race.panel).to_contain_text("came in between")
+    expect(race.panel).to_contain_text("stored in between")
     race.check_nothing_sticks_out()
     race.check_axe()
     race.check_contrast(4.5)

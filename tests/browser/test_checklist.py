@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 from esnb.course.widgets import Checklist, advise
 from esnb.course.widgets.checklist import ITEMS, VERDICTS
-from tests.lab import Lab, View
+from tests.lab import Lab
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 

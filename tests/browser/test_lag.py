@@ -15,7 +15,8 @@ from playwright.sync_api import Page, expect
 from esnb.course.widgets import Lag
 from esnb.course.widgets.lag import compared
 from esnb.course.widgets.lag_day import SECONDS
-from tests.lab import Lab, View
+from tests.lab import Lab
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 
@@ -68,11 +69,26 @@ def in_words(made: Lag, second: int) -> list[list[str]]:
     return [[bob.get(n, n), a or absent, b or absent, words[sign]] for n, a, b, sign in found]
 
 
+def test_it_opens_where_its_stored_picture_stands_and_playing_asks(opened: Opened) -> None:
+    made = Lag()
+    second = made.at
+    assert made.lag.events > 10
+    assert f"at second {second} the read" in made._still()
+    shown = opened(made)
+    assert shown.at() == second
+    assert shown.rows()[:-1] == in_words(made, second)[:-1]
+    expect(shown.root.locator(".lg-bob")).to_contain_text("press play")
+    expect(shown.root.locator("fieldset", has_text="What does he see?")).to_be_hidden()
+    shown.press("play")
+    expect(shown.root.locator("fieldset", has_text="What does he see?")).to_be_visible()
+    assert shown.at() == second + 1
+
+
 # -- moving ------------------------------------------------------------------------------------
 
 
 def test_keys_move_and_every_number_is_the_projectors(opened: Opened) -> None:
-    made = Lag(guide="off")
+    made = Lag(guide="off", at=0)
     shown, trace = opened(made), made.trace
     shown.slider.focus()
     for key, second in (("ArrowRight", 1), ("PageDown", 11), ("ArrowLeft", 10), ("PageUp", 0),

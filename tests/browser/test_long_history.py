@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from esnb import EventStore, History, LessonClock, diff_states, new_event
 from esnb.course.widgets import TimeTravel, long_history
-from tests.browser.test_timetravel import Shown
+from tests.browser.timetravel.shown import Shown
 from tests.lab import Lab, notebook
 from tests.support import Tally
 

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from esnb.course import guesses
 from esnb.course.predict import predict
-from tests.lab import Lab, View
+from tests.lab import Lab
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,8 @@ from playwright.sync_api import Page, expect
 
 from esnb import ANY, ConcurrencyError, EventStore, LessonClock, new_event
 from esnb.course.widgets import Race
-from tests.lab import Lab, View
+from tests.lab import Lab
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 
@@ -107,7 +108,7 @@ def test_step_by_step_with_keys_and_back(opened: Opened) -> None:
     expect(shown.card).to_contain_text("expected version1 what Ben has read", use_inner_text=False)
     expect(shown.card).to_contain_text("found version2 what is there now", use_inner_text=False)
     expect(shown.card).to_contain_text(
-        "came in between2 PieceSold, buyer ada", use_inner_text=False
+        "stored in between2 PieceSold, buyer ada", use_inner_text=False
     )
     assert shown.code() == (
         'store.append("stock-LAMP-DESK", [new_event("PieceSold", buyer="ben")], expected_version=1)'

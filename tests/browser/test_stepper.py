@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from esnb.course.widgets import Stepper
-from tests.lab import Lab, View
+from tests.lab import Lab
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 

@@ -14,7 +14,8 @@ from esnb import EventStore, LessonClock, new_event
 from esnb.course.widgets import TimeTravel
 from esnb.course.widgets.store_travel import StoreTravel
 from esnb.shop import Account, Order, first_orders
-from tests.lab import Lab, View, notebook
+from tests.lab import Lab, notebook
+from tests.pages import View
 
 pytestmark = pytest.mark.browser
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esnb.course.guesses import key_of, quantity, text_of
-
-NODE = shutil.which("node")
-JS = Path(__file__).resolve().parents[1] / "js"
+from tests.node import node
 
 SAME: list[tuple[Any, Any]] = [
     ("18.90", Decimal("18.9")), ("18.90", 18.9), ("18,90", 18.9), ("1,890", 1890),
@@ -84,17 +78,8 @@ def test_numbers_are_the_same_when_their_values_are(one: Decimal, other: Decimal
     st.sampled_from(["", "cents", "entries", "s"]),
 )
 def test_the_page_compares_as_python_does(texts: list[str], unit: str) -> None:
-    if NODE is None:
-        pytest.skip("no node on this machine: guess.js is not compared")
-    script = (
-        f'import {{ load }} from "{(JS / "core.mjs").as_uri()}";\n'
-        'const { keyOf, quantity } = await load("guess");\n'
-        f"const [texts, unit] = {json.dumps([texts, unit])};\n"
-        "console.log(JSON.stringify(texts.map((t) => [keyOf(t, unit), quantity(t, unit)])));\n"
-    )
-    command = [NODE, "--input-type=module", "-e", script]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for text, (key, shown) in zip(texts, json.loads(done.stdout), strict=True):
+    with node("answer.mjs") as ask:
+        pages = ask("keys", texts=texts, unit=unit)
+    for text, (key, shown) in zip(texts, pages, strict=True):
         assert key == key_of(text, unit), text
         assert shown == quantity(text, unit).rstrip()

@@ -1,6 +1,15 @@
 // Answers questions about tapes, one JSON a line, so that pytest can compare the core with Python.
 import { createInterface } from "node:readline";
-import { core } from "./core.mjs";
+import { adviceOf } from "../../esnb/course/widgets/static/checklist/advice.js";
+import { comparedRows } from "../../esnb/course/widgets/static/lag/compare.js";
+import {
+  bobSees,
+  readerAt,
+  simulateDay,
+  truthAt,
+} from "../../esnb/course/widgets/static/lag/day.js";
+import { keyOf, quantity } from "../../esnb/course/widgets/static/shared/guess.js";
+import * as core from "./core.mjs";
 
 const named = (tape, state) =>
   Object.fromEntries([...state].map(([p, t]) => [tape.paths[p], tape.text(t)]));
@@ -13,8 +22,11 @@ const ANSWERS = {
   windows({ n, span, windows }) {
     const film = core.filmOf(n, span, windows.length);
     windows.forEach((window) => film.add(window));
-    return Array.from({ length: n + 1 }, (_, i) => Object.fromEntries(
-      (film.look(i), film.paths).map((path) => [path, film.value(path, i)]).filter(([, text]) => text !== null)));
+    return Array.from({ length: n + 1 }, (_, i) => {
+      film.look(i);
+      const all = film.paths.map((path) => [path, film.value(path, i)]);
+      return Object.fromEntries(all.filter(([, text]) => text !== null));
+    });
   },
   steps({ payload }) {
     const tape = core.tape(payload);
@@ -50,8 +62,36 @@ const ANSWERS = {
   legal: ({ tree, orders }) => orders.map((numbers) => core.firstIllegal(tree, numbers)),
   bisect: ({ payload, path, test, value }) => {
     const tape = core.tape(payload);
-    const holds = core.condition(path, test, value);
+    const holds = core.condition(test, value);
     return core.bisect(tape.n, (i) => holds(tape.value(path, i)));
+  },
+  advice: ({ content, cases }) => cases.map((given) => adviceOf(content, given)),
+  keys: ({ texts, unit }) => texts.map((text) => [keyOf(text, unit), quantity(text, unit)]),
+  day({ day, script, handler, upto, moments }) {
+    const { ticks } = simulateDay(day, script, handler, upto);
+    const rows = (found) => Object.fromEntries([...found].map(([k, v]) => [day.orders[k], v]));
+    const reader = (m) => readerAt(day, ticks[m], handler);
+    const truth = (m) => truthAt(day, ticks[m]);
+    const sees = (m, policy) =>
+      ticks[m].head < day.token ? null : bobSees(day, script, handler, m, policy).text;
+    return {
+      ticks: ticks.map((t) => [
+        t.second,
+        t.head,
+        t.checkpoint,
+        t.events,
+        t.milliseconds,
+        t.trend,
+        t.state,
+        t.paused,
+        t.crashed,
+        t.rebuild,
+      ]),
+      reader: moments.map((m) => rows(reader(m))),
+      truth: moments.map((m) => rows(truth(m))),
+      compared: moments.map((m) => comparedRows(day, reader(m), truth(m)).rows),
+      sees: moments.map((m) => ["as is", "stream", "wait"].map((policy) => sees(m, policy))),
+    };
   },
 };
 

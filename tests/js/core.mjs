@@ -1,19 +1,9 @@
-// A view and the modules it imports as the page gets them: put together as text, because there is no
-// package.json, and node would take the files for something else.
-import { readFileSync } from "node:fs";
+// What the tests of the pure part share: the modules as they are, and one name for all of them.
 
-const read = (name) => readFileSync(new URL(`../../esnb/course/widgets/static/${name}.js`, import.meta.url), "utf8");
-const IMPORT = /^import [^;]+ from "\.\/(\w+)\.js";\n/gm;
-
-export async function load(view) {
-  const texts = new Map();
-  const add = (name) => {
-    const text = read(name);
-    for (const [, needed] of text.matchAll(IMPORT)) if (!texts.has(needed)) add(needed);
-    texts.set(name, text.replace(IMPORT, ""));
-  };
-  add(view);
-  return import(`data:text/javascript,${encodeURIComponent([...texts.values()].join("\n"))}`);
-}
-
-export const core = await load("film");
+export * from "../../esnb/course/widgets/static/shared/kernel.js";
+export * from "../../esnb/course/widgets/static/shared/places.js";
+export * from "../../esnb/course/widgets/static/shared/questions.js";
+export * from "../../esnb/course/widgets/static/shared/search.js";
+export * from "../../esnb/course/widgets/static/shared/tape.js";
+export * from "../../esnb/course/widgets/static/shared/words.js";
+export { filmOf, headersOf } from "../../esnb/course/widgets/static/timetravel/film.js";

@@ -1,7 +1,7 @@
 // The core alone: moves, places, keys, words. Run by pytest, or with `node --test tests/js`.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { core } from "./core.mjs";
+import * as core from "./core.mjs";
 
 /** n events on three fields, each with its own way to change; the states folded here, by hand. */
 function made(n, every = 64) {
@@ -49,7 +49,12 @@ test("seek gives the fold at every position, from any other", () => {
 test("forward and back again changes nothing, and the ends hold", () => {
   const { payload, states } = made(100, 8);
   const tape = core.tape(payload);
-  for (const [from, to] of [[0, 100], [13, 14], [64, 63], [50, 0]]) {
+  for (const [from, to] of [
+    [0, 100],
+    [13, 14],
+    [64, 63],
+    [50, 0],
+  ]) {
     tape.seek(from);
     tape.seek(to);
     same(tape.seek(from), states[from]);
@@ -61,10 +66,16 @@ test("forward and back again changes nothing, and the ends hold", () => {
 test("a diff is the mirror image of the diff the other way", () => {
   const tape = core.tape(made(40).payload);
   const mirror = { "+": "-", "-": "+", "~": "~" };
-  for (const [a, b] of [[0, 40], [3, 4], [12, 30], [7, 7]]) {
+  for (const [a, b] of [
+    [0, 40],
+    [3, 4],
+    [12, 30],
+    [7, 7],
+  ]) {
     const there = tape.diff(a, b);
-    const back = tape.diff(b, a).map((c) => (
-      { path: c.path, op: mirror[c.op], before: c.after, after: c.before }));
+    const back = tape
+      .diff(b, a)
+      .map((c) => ({ path: c.path, op: mirror[c.op], before: c.after, after: c.before }));
     assert.deepEqual(there, back);
   }
   assert.deepEqual(tape.diff(7, 7), []);
@@ -75,20 +86,36 @@ test("field history and series", () => {
   assert.deepEqual(tape.changed("note"), [3, 6, 9]);
   assert.deepEqual(tape.changed("total"), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assert.deepEqual(tape.changed("nowhere"), []);
-  assert.deepEqual(tape.series("total").slice(0, 3), [[0, 0], [1, 7], [2, 1]]);
+  assert.deepEqual(tape.series("total").slice(0, 3), [
+    [0, 0],
+    [1, 7],
+    [2, 1],
+  ]);
   assert.deepEqual(tape.series("note"), []);
 });
 
 test("binning loses no event, with a filter and without", () => {
-  for (const [n, columns] of [[1, 10], [1000, 7], [10000, 800]]) {
+  for (const [n, columns] of [
+    [1, 10],
+    [1000, 7],
+    [10000, 800],
+  ]) {
     const axis = core.axis(n);
     const lane = (k) => k % 3;
-    const sums = (which) => core.bins(n, axis.event, lane, 3, columns, which).map((row) =>
-      row.reduce((a, b) => a + b, 0));
+    const sums = (which) =>
+      core
+        .bins(n, axis.event, lane, 3, columns, which)
+        .map((row) => row.reduce((a, b) => a + b, 0));
     const all = Array.from({ length: n }, (_, k) => k + 1);
     const some = Uint8Array.from(all, (k) => Number(k % 5 !== 0));
-    assert.deepEqual(sums(null), [0, 1, 2].map((l) => all.filter((k) => lane(k) === l).length));
-    assert.deepEqual(sums(some), [0, 1, 2].map((l) => all.filter((k) => lane(k) === l && k % 5).length));
+    assert.deepEqual(
+      sums(null),
+      [0, 1, 2].map((l) => all.filter((k) => lane(k) === l).length),
+    );
+    assert.deepEqual(
+      sums(some),
+      [0, 1, 2].map((l) => all.filter((k) => lane(k) === l && k % 5).length),
+    );
   }
   // Each column holds the events that stand over it.
   const counts = core.bins(10, core.axis(10).event, () => 0, 1, 5);
@@ -111,10 +138,31 @@ test("places: events in order, positions between them, nearest is the inverse", 
 });
 
 test("keys: the design's table", () => {
-  const reading = { ArrowLeft: "back", ArrowRight: "next", PageUp: "back-10", PageDown: "next-10",
-    Home: "start", End: "end", " ": "play", "[": "field-back", "]": "field-next", a: "pin-a",
-    b: "pin-b", c: "compare", m: "mute", p: "predict", g: "goto", f: "filter", "?": "keys", Escape: "leave",
-    ".": null, x: null, Enter: null, Tab: null, F5: null };
+  const reading = {
+    ArrowLeft: "back",
+    ArrowRight: "next",
+    PageUp: "back-10",
+    PageDown: "next-10",
+    Home: "start",
+    End: "end",
+    " ": "play",
+    "[": "field-back",
+    "]": "field-next",
+    a: "pin-a",
+    b: "pin-b",
+    c: "compare",
+    m: "mute",
+    p: "predict",
+    g: "goto",
+    f: "filter",
+    "?": "keys",
+    Escape: "leave",
+    ".": null,
+    x: null,
+    Enter: null,
+    Tab: null,
+    F5: null,
+  };
   for (const [key, want] of Object.entries(reading)) assert.equal(core.action(key), want, key);
   const shift = { shift: true };
   assert.equal(core.action("ArrowLeft", shift), "stop-back");
@@ -128,8 +176,14 @@ test("keys: the design's table", () => {
 test("a command of two events is one step", () => {
   const command = [0, 1, 1, 2, 2, 2];
   const walk = (at, d) => core.byCommand(command, at, d);
-  assert.deepEqual([0, 1, 3, 6].map((at) => walk(at, 1)), [1, 3, 6, 6]);
-  assert.deepEqual([6, 3, 1, 0].map((at) => walk(at, -1)), [3, 1, 0, 0]);
+  assert.deepEqual(
+    [0, 1, 3, 6].map((at) => walk(at, 1)),
+    [1, 3, 6, 6],
+  );
+  assert.deepEqual(
+    [6, 3, 1, 0].map((at) => walk(at, -1)),
+    [3, 1, 0, 0],
+  );
   assert.equal(walk(2, 1), 3);
   assert.equal(walk(2, -1), 1);
 });
@@ -173,13 +227,19 @@ test("words", () => {
   assert.equal(core.sentence(Array(5).fill(change)).endsWith("and 2 more"), true);
   assert.equal(core.span(241e6), "4 min 1 s");
   assert.equal(core.span(1500), "2 ms");
-  assert.equal(core.pretty('{"big":9007199254740993,"a":"x, {y}"}'),
-    '{"big": 9007199254740993, "a": "x, {y}"}');
-  assert.match(core.pretty(`{"items":[${'{"sku":"MUG-BLUE","n":1},'.repeat(4).slice(0, -1)}]}`),
-    /^\{\n {2}"items": \[\n {4}\{"sku": "MUG-BLUE", "n": 1\},/);
+  assert.equal(
+    core.pretty('{"big":9007199254740993,"a":"x, {y}"}'),
+    '{"big": 9007199254740993, "a": "x, {y}"}',
+  );
+  assert.match(
+    core.pretty(`{"items":[${'{"sku":"MUG-BLUE","n":1},'.repeat(4).slice(0, -1)}]}`),
+    /^\{\n {2}"items": \[\n {4}\{"sku": "MUG-BLUE", "n": 1\},/,
+  );
   assert.equal(core.parseTime("2026-03-02 09:00"), Date.UTC(2026, 2, 2, 9) * 1000);
-  assert.equal(core.parseTime("2026-03-02T09:00:00.000001+01:00"),
-    Date.UTC(2026, 2, 2, 8) * 1000 + 1);
+  assert.equal(
+    core.parseTime("2026-03-02T09:00:00.000001+01:00"),
+    Date.UTC(2026, 2, 2, 8) * 1000 + 1,
+  );
   for (const bad of ["", "yesterday", "2026-02-30", "2026-13-01", "2026-01-01T25:00"])
     assert.equal(core.parseTime(bad), null, bad);
 });
@@ -189,14 +249,22 @@ test("a mixed order holds every event once, and is never the right one", () => {
     for (let turn = 0; turn < 20; turn += 1) {
       const order = core.mixed(n, turn);
       const right = Array.from({ length: n }, (_, k) => k + 1);
-      assert.deepEqual([...order].sort((a, b) => a - b), right);
+      assert.deepEqual(
+        [...order].sort((a, b) => a - b),
+        right,
+      );
       assert.notDeepEqual(order, right);
     }
 });
 
 test("events that mention a text", () => {
-  const payload = { n: 3, type: [0, 1, 0], types: [{ name: "Added" }, { name: "Paid" }],
-    data: ['{"by":"Card"}', "{}", '{"x":1}'], metadata: ["{}", '{"who":"card-bot"}', "{}"] };
+  const payload = {
+    n: 3,
+    type: [0, 1, 0],
+    types: [{ name: "Added" }, { name: "Paid" }],
+    data: ['{"by":"Card"}', "{}", '{"x":1}'],
+    metadata: ["{}", '{"who":"card-bot"}', "{}"],
+  };
   assert.deepEqual(core.mentions(payload, "card"), [1, 2]);
   assert.deepEqual(core.mentions(payload, "ADDED"), [1, 3]);
   assert.deepEqual(core.mentions(payload, "  "), []);
@@ -246,14 +314,26 @@ function cut({ payload, states }, span) {
   const windows = [];
   for (let from = 0; from < n; from += span) {
     const to = Math.min(n, from + span);
-    windows.push({ from, to, paths, texts, every: span + 1, full: [[...states[from]].flat()],
-      changes: changes.slice(from, to) });
+    windows.push({
+      from,
+      to,
+      paths,
+      texts,
+      every: span + 1,
+      full: [[...states[from]].flat()],
+      changes: changes.slice(from, to),
+    });
   }
   return windows;
 }
 
 test("a film of windows is the whole tape, at every event and around it", () => {
-  for (const [n, span] of [[1, 4], [4, 4], [30, 7], [64, 8]]) {
+  for (const [n, span] of [
+    [1, 4],
+    [4, 4],
+    [30, 7],
+    [64, 8],
+  ]) {
     const whole = made(n);
     const tape = core.tape(whole.payload);
     const film = core.filmOf(n, span);
@@ -266,7 +346,10 @@ test("a film of windows is the whole tape, at every event and around it", () => 
       assert.deepEqual(film.step(i), tape.step(i));
       assert.deepEqual(film.rows(Math.max(0, i - 1), i), tape.rows(Math.max(0, i - 1), i));
       for (const path of tape.paths) assert.equal(film.value(path, i), tape.value(path, i));
-      assert.deepEqual(film.changed("note"), tape.changed("note").filter((k) => k >= first && k <= last));
+      assert.deepEqual(
+        film.changed("note"),
+        tape.changed("note").filter((k) => k >= first && k <= last),
+      );
     }
     assert.equal(film.rows(0, n) === null, n > span);
     assert.deepEqual(film.step(0), []);
@@ -297,7 +380,14 @@ test("headers come out of the bytes as they went in, wherever these begin", () =
     [0, 300, 1].forEach((v, k) => view.setUint16(12 * n + 2 * k, v, true));
     [0, 1, 255].forEach((v, k) => view.setUint8(14 * n + k, v));
     const { time, command, type, lane } = core.headersOf(view, n);
-    assert.deepEqual([[...time], [...command], [...type], [...lane]],
-      [[1.5e15, -2, NaN], [0, 70000, 70001], [0, 300, 1], [0, 1, 255]]);
+    assert.deepEqual(
+      [[...time], [...command], [...type], [...lane]],
+      [
+        [1.5e15, -2, NaN],
+        [0, 70000, 70001],
+        [0, 300, 1],
+        [0, 1, 255],
+      ],
+    );
   }
 });

@@ -2,7 +2,10 @@
 // a small simulation. Run by pytest, or with `node --test tests/js`.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { race } from "./race.mjs";
+import * as moves from "../../esnb/course/widgets/static/race/moves.js";
+import { makeRace } from "../../esnb/course/widgets/static/race/race.js";
+
+const race = { ...moves, makeRace };
 
 const CHOICES = ["stored", "too many", "refused"];
 
@@ -13,7 +16,8 @@ function runs(guard) {
     const { version, sold, writers } = state;
     const next = [];
     for (const [letter, w] of Object.entries(writers)) {
-      if (w.next === "conflict") next.push([letter, "again"], [`${letter}+`, "raise"], [`${letter}-`, "give up"]);
+      if (w.next === "conflict")
+        next.push([letter, "again"], [`${letter}+`, "raise"], [`${letter}-`, "give up"]);
       else if (w.next) next.push([letter, w.next]);
     }
     nodes[path] = { ...step, version, sold, next };
@@ -48,27 +52,54 @@ function runs(guard) {
     w.next = "";
     state.version += 1;
     state.sold += 1;
-    return { ...step, step: move.endsWith("+") ? "raise" : guard ? "append" : "write", number: state.version };
+    return {
+      ...step,
+      step: move.endsWith("+") ? "raise" : guard ? "append" : "write",
+      number: state.version,
+    };
   }
-  grow("", { version: 1, sold: 0, writers: { A: { next: "read" }, B: { next: "read" } } }, { step: null });
+  grow(
+    "",
+    { version: 1, sold: 0, writers: { A: { next: "read" }, B: { next: "read" } } },
+    { step: null },
+  );
   for (const node of Object.values(nodes)) node.trouble = []; // none here: the real ones come from Python
   return nodes;
 }
 const GUARDS = { on: runs(true), off: runs(false) };
 const every = Object.keys(GUARDS.off).filter((path) => path.length === 6);
-const payload = { pieces: 1, names: ["ada", "ben"], choices: CHOICES, guards: GUARDS,
-  schedules: every.map((path) => [path,
-    GUARDS.on[path].step === "conflict" || GUARDS.on[path.slice(0, 5)].step === "conflict" ? "conflict" : "clean",
-    GUARDS.off[path].sold > 1 ? "oversold" : "clean"]) };
+const payload = {
+  pieces: 1,
+  names: ["ada", "ben"],
+  choices: CHOICES,
+  guards: GUARDS,
+  schedules: every.map((path) => [
+    path,
+    GUARDS.on[path].step === "conflict" || GUARDS.on[path.slice(0, 5)].step === "conflict"
+      ? "conflict"
+      : "clean",
+    GUARDS.off[path].sold > 1 ? "oversold" : "clean",
+  ]),
+};
 
 function made(values = {}) {
-  const held = { schedule: "", guard: true, predict: true, _payload: JSON.stringify(payload), ...values };
+  const held = {
+    schedule: "",
+    guard: true,
+    predict: true,
+    _payload: JSON.stringify(payload),
+    ...values,
+  };
   const listeners = {};
   const model = {
     get: (name) => held[name],
-    set: (name, value) => { held[name] = value; },
+    set: (name, value) => {
+      held[name] = value;
+    },
     save_changes: () => {},
-    on: (name, call) => { listeners[name] = call; },
+    on: (name, call) => {
+      listeners[name] = call;
+    },
     write: (name, value) => {
       held[name] = value;
       listeners[`change:${name}`]?.();
@@ -91,9 +122,25 @@ test("moves of a schedule", () => {
 });
 
 test("keys", () => {
-  const want = { ArrowLeft: "back", ArrowRight: "next", Home: "start", End: "end", PageUp: "start",
-    PageDown: "end", a: "A", B: "B", g: "guard", p: "predict", s: "schedules", "?": "keys",
-    Escape: "leave", x: null, Enter: null, Tab: null, " ": null };
+  const want = {
+    ArrowLeft: "back",
+    ArrowRight: "next",
+    Home: "start",
+    End: "end",
+    PageUp: "start",
+    PageDown: "end",
+    a: "A",
+    B: "B",
+    g: "guard",
+    p: "predict",
+    s: "schedules",
+    "?": "keys",
+    Escape: "leave",
+    x: null,
+    Enter: null,
+    Tab: null,
+    " ": null,
+  };
   for (const [key, name] of Object.entries(want)) assert.equal(race.raceAction(key), name, key);
   assert.equal(race.raceAction("PageUp", true), "back");
   assert.equal(race.raceAction("PageDown", true), "next");
@@ -134,8 +181,10 @@ test("no way leads to an append that was not predicted", () => {
   r.commit();
   assert.equal(r.path(), "AAA");
   const [row] = r.held._answers;
-  assert.deepEqual([row.schedule, row.guard, row.writer, row.answer, row.actual, row.match],
-    ["AAA", "expected version", "ada", "refused", "stored", false]);
+  assert.deepEqual(
+    [row.schedule, row.guard, row.writer, row.answer, row.actual, row.match],
+    ["AAA", "expected version", "ada", "refused", "stored", false],
+  );
   r.explain("because");
   assert.equal(r.held._answers[0].why, "because");
   r.act("back");

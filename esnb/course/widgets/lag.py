@@ -68,8 +68,9 @@ class Lag(PageWidget, view="lag"):
     lists what the operator does: `[(18, "crash"), (22, "restart")]`, also "pause", "resume",
     "rebuild", ("write", n), ("project", n). `guide="off"` shows without asking first.
 
-    `at` is the second that is shown. `trace`, `lag`, `state`, `reader`, `truth` and `compare` are
-    what the real store and projector have there; `answers` is what was predicted.
+    `at` is the second that is shown; left out, the one before Bob pays. `trace`, `lag`, `state`,
+    `reader`, `truth` and `compare` are what the real store and projector have there; `answers` is
+    what was predicted.
     """
 
     _begins_with: ClassVar[tuple[str, ...]] = ("at", "script", "handler", "policy", "guide")
@@ -84,13 +85,13 @@ class Lag(PageWidget, view="lag"):
 
     def __init__(
         self, *, writes: int = 4, projects: int = 6, handler: Handler = "transaction",
-        policy: Policy = "as is", script: Iterable[Sequence[Any]] = (), at: int = 0,
+        policy: Policy = "as is", script: Iterable[Sequence[Any]] = (), at: int | None = None,
         guide: Guide = "full", projector: bool = False, seed: int = 7,
     ) -> None:  # fmt: skip
         for name, value, known in (
             ("writes", writes, WRITES), ("projects", projects, PROJECTS),
             ("handler", handler, get_args(Handler)), ("policy", policy, get_args(Policy)),
-            ("guide", guide, get_args(Guide)), ("at", at, range(SECONDS + 1)),
+            ("guide", guide, get_args(Guide)), ("at", at or 0, range(SECONDS + 1)),
         ):  # fmt: skip
             if value not in known:
                 raise InvalidEventError(f"{name} is one of {list(known)}, found {value!r}.")
@@ -98,8 +99,10 @@ class Lag(PageWidget, view="lag"):
         self._runs: dict[tuple[Any, ...], Any] = {}
         super().__init__(
             payload(self._day, writes, projects), script=list(script), handler=handler,
-            policy=policy, at=at, guide=guide, projector=projector,
+            policy=policy, at=at or 0, guide=guide, projector=projector,
         )  # fmt: skip
+        if at is None:
+            self.at = self._before_bob_pays()
 
     # -- what is shown, by really running it -----------------------------------------------
 
@@ -159,23 +162,23 @@ class Lag(PageWidget, view="lag"):
             f"handler {self.handler}{done}>"
         )
 
+    def _before_bob_pays(self) -> int:
+        """The second to begin with: the lag has grown, and what is asked about comes next."""
+        ticks = self._run("trace")
+        return next((tick.second - 1 for tick in ticks if tick.head >= BOB_PAYS), SECONDS)
+
     def _run(self, what: str) -> Any:
-        """Something of the present settings, from one real run, which is kept: "trace", "reader",
-        "truth" at `at`, or "still": a moment for a picture, and the comparison there."""
+        """Something of the present settings, from one real run, which is kept: "trace", and
+        "reader" and "truth" at `at`."""
         key = (tuple(map(tuple, self.script)), self.handler, self.at)
         if key not in self._runs:
             kept: dict[str, Any] = {}
             run = self.simulate(0)
             for second in range(SECONDS + 1):
-                tick = run.step() if second else run.ticks[0]
-                # Nothing is wrong at second 0: the picture then shows what the lesson asks about.
-                good = second == self.at if self.at else tick.head >= BOB_PAYS
-                if second == self.at or (good and "still" not in kept):
-                    reader, truth = run.reader(), run.truth()
-                    if second == self.at:
-                        kept |= {"reader": reader, "truth": truth}
-                    if good:
-                        kept["still"] = second, compared(reader, truth)
+                if second:
+                    run.step()
+                if second == self.at:
+                    kept |= {"reader": run.reader(), "truth": run.truth()}
             run.close()
             self._runs[key] = {**kept, "trace": run.ticks}
         return self._runs[key][what]
@@ -188,7 +191,7 @@ class Lag(PageWidget, view="lag"):
     def _still(self) -> str:
         """For places without JavaScript: the day in a picture, and one moment of it in a table."""
         ticks = self._run("trace")
-        at, found = self._run("still")
+        at, found = self.at, compared(self._run("reader"), self._run("truth"))
         rows = [
             html_parts.Row(sign, (name, seen, true), frozenset({2} if sign else ()))
             for name, seen, true, sign in found
@@ -202,7 +205,7 @@ class Lag(PageWidget, view="lag"):
         return (
             f"<p><b>Projection lag</b>, a simulated day of {SECONDS} s: at second {at} the read "
             f"model is {tick.events} events and {tick.milliseconds / 1000:.1f} s behind "
-            f"({html.escape(tick.state)}). Run this notebook to move through it.</p>"
+            f"({html.escape(tick.state)}). Run this notebook and press play.</p>"
             f"<p>{picture}</p>{html_parts.table(headers, rows, caption=CAPTION)}"
             f"<p><code>{html_parts.text(self.code)}</code></p>"
         )

@@ -3,10 +3,11 @@
     class Race(PageWidget, view="race"):
         ...
 
-In `static` a view has its own module (`race.js`) and its own style (`race.css`), and shares
-`core.js`, `page.js` and `base.css`. They are put together as text: nothing is bundled, and nothing
-is fetched. The same text runs in the notebook and in the page that `to_html` writes. Where no
-script runs, a still is shown: a picture and a table.
+In `static` a view has its own module (`race.js`, with its parts in the folder `race`) and its own
+style (`race.css`), and shares the folder `shared` and `base.css`. anywidget takes one text, so the
+modules are put one after another, each in a scope of its own: nothing is bundled, and nothing is
+fetched. The same text runs in the notebook and in the page that `to_html` writes; a site can use
+the files as they are. Where no script runs, a still is shown: a picture and a table.
 """
 
 from __future__ import annotations
@@ -28,28 +29,50 @@ from esnb.errors import InvalidEventError
 
 Theme = Literal["auto", "light", "dark"]
 
-_STATIC = Path(__file__).parent / "static"
-_IMPORT = re.compile(r'^import [^;]+ from "\./(\w+)\.js";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=const |function |async function )", re.MULTILINE)
+STATIC = Path(__file__).parent / "static"
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.{1,2}/[\w/]+\.js)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:const|class|function|async function) (\w+))", re.MULTILINE)
 
 
 @cache
 def module(view: str) -> str:
     """The code of a view and of the files it imports, as one ES module without imports.
 
-    What is imported keeps its name: the files share one scope.
+    Each file is a function that gives its exports, so that its other names stay its own. Comments
+    are left out: each widget carries the text.
     """
-    texts: dict[str, str] = {}
+    texts: dict[Path, str] = {}
 
-    def add(name: str) -> None:
-        text = (_STATIC / f"{name}.js").read_text(encoding="utf-8")
-        for needed in _IMPORT.findall(text):
-            if needed not in texts:
-                add(needed)
-        texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+    def add(path: Path) -> None:
+        text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
+        for _, needed in _IMPORT.findall(text):
+            other = (path.parent / needed).resolve()
+            if other not in texts:
+                add(other)
+        texts[path] = _scoped(path, text)
 
-    add(view)
-    return "\n".join(texts.values())
+    entry = (STATIC / f"{view}.js").resolve()
+    add(entry)
+    return "\n".join(texts[path] for path in texts if path != entry) + "\n" + texts[entry]
+
+
+def _name(path: Path) -> str:
+    """The name of a file's exports in the text."""
+    return "$" + "_".join(path.relative_to(STATIC.resolve()).with_suffix("").parts)
+
+
+def _scoped(path: Path, text: str) -> str:
+    """A file in a scope of its own; the outermost one, which exports the widget, stays as it is."""
+
+    def bound(found: re.Match[str]) -> str:
+        return f"const {found[1]} = {_name((path.parent / found[2]).resolve())};\n"
+
+    inside, names = _IMPORT.sub(bound, text), _EXPORT.findall(text)
+    if "\nexport default " in text:
+        return inside
+    exports = f"return {{ {', '.join(names)} }};"
+    return f"const {_name(path)} = (() => {{\n{_EXPORT.sub('', inside)}{exports}\n}})();"
 
 
 @cache
@@ -59,8 +82,8 @@ def style(view: str, root: str = "") -> str:
     The shared rules are written for that class. So each view has its own, and two views in one
     notebook do not depend on which style came first.
     """
-    own = (_STATIC / f"{view}.css").read_text(encoding="utf-8")
-    shared = (_STATIC / "base.css").read_text(encoding="utf-8")
+    own = (STATIC / f"{view}.css").read_text(encoding="utf-8")
+    shared = (STATIC / "base.css").read_text(encoding="utf-8")
     return shared.replace(".esnb-widget", f".{root or f'esnb-{view}'}") + own
 
 
@@ -171,5 +194,5 @@ class PageWidget(anywidget.AnyWidget):
             "MODULE": self._esm,
             "STILL": self._still(),
         }
-        page = (_STATIC / "page.html").read_text(encoding="utf-8")
+        page = (STATIC / "page.html").read_text(encoding="utf-8")
         return re.sub(r"\{\{([A-Z]+)\}\}", lambda found: fill[found.group(1)], page)

@@ -22,18 +22,11 @@ import pandas as pd
 import traitlets
 
 from esnb.course import figures
-from esnb.course.widgets import (
-    deltas,
-    experiments,
-    html_parts,
-    long_history,
-    page,
-    payload,
-    time_slider,
-)
-from esnb.course.widgets import refused as _refused
+from esnb.course.widgets import deltas, experiments, html_parts, long_history, page, payload
 from esnb.course.widgets.long_history import LongHistory
+from esnb.course.widgets.refused import rows_of
 from esnb.course.widgets.store_travel import StoreTravel
+from esnb.course.widgets.time_slider import time_slider
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
 from esnb.model.history import History, Policy, WhatIf
@@ -91,7 +84,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
         self.name = aggregate_id
         self.histories = _histories(store, kinds, aggregate_id, lanes, progress)
         self.stops = {self._number(n): str(text) for n, text in (stops or {}).items()}
-        self.refused = _refused.rows_of(refused, aggregate_id, len(self.history))
+        self.refused = rows_of(refused, aggregate_id, len(self.history))
         data, headers = self._contents(store, lanes)
         begin = len(self.history) if at is None else self._number(at)
         super().__init__(data, _headers=headers, at=begin, guide=guide, projector=projector)
@@ -110,7 +103,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     @classmethod
     def simple(cls, store: Reader, aggregate_id: str, fold: type[Any], **options: Any) -> Any:
         """The same with plain ipywidgets, where nothing can be installed; see `time_slider`."""
-        return time_slider.time_slider(store, aggregate_id, fold, **options)
+        return time_slider(store, aggregate_id, fold, **options)
 
     @classmethod
     def store(cls, store: Reader, **options: Any) -> StoreTravel:

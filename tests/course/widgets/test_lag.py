@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,11 +15,10 @@ from hypothesis import strategies as st
 
 from esnb.clock import utc
 from esnb.course.widgets import Lag, lag, lag_day
-from esnb.course.widgets.page import module
 from esnb.errors import InvalidEventError
 from esnb.shop import Order
+from tests.node import node
 
-NODE = shutil.which("node")
 STATIC = Path(lag.__file__).parent / "static"
 CRASH = [(20, "crash"), (24, "restart"), (24, "project", 12)]
 
@@ -325,49 +321,12 @@ def test_the_page_is_whole_and_asks_no_network(tmp_path: Path) -> None:
 
 # -- the page's code against the real store and projector ----------------------------------------
 
-ANSWER = """
-import { createInterface } from "node:readline";
-for await (const line of createInterface({ input: process.stdin })) {
-  const { day, script, handler, upto, moments } = JSON.parse(line);
-  const { ticks } = simulateDay(day, script, handler, upto);
-  const rows = (found) => Object.fromEntries([...found].map(([k, v]) => [day.orders[k], v]));
-  console.log(JSON.stringify({
-    ticks: ticks.map((t) => [t.second, t.head, t.checkpoint, t.events, t.milliseconds, t.trend,
-      t.state, t.paused, t.crashed, t.rebuild]),
-    reader: moments.map((m) => rows(readerAt(day, ticks[m], handler))),
-    truth: moments.map((m) => rows(truthAt(day, ticks[m]))),
-    compared: moments.map((m) => comparedRows(
-      day, readerAt(day, ticks[m], handler), truthAt(day, ticks[m])).rows),
-    sees: moments.map((m) => ["as is", "stream", "wait"].map((p) => ticks[m].head < day.token ? null
-      : bobSees(day, script, handler, m, p).text)),
-  }));
-}
-"""
-
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+def ask() -> Iterator[Callable[..., Any]]:
     """The page's code in node."""
-    if NODE is None:
-        pytest.skip("no node on this machine: lag.js is not compared")
-    path = tmp_path_factory.mktemp("js") / "answer.mjs"
-    path.write_text(module("lag") + ANSWER, encoding="utf-8")
-    with subprocess.Popen(
-        [NODE, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        encoding="utf-8",
-    ) as process:  # fmt: skip
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def question(**values: Any) -> Any:
-            process.stdin.write(json.dumps(values) + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
-            assert answer, "node ended"
-            return json.loads(answer)
-
-        yield question
-        process.stdin.close()
+    with node("answer.mjs") as question:
+        yield lambda **values: question("day", **values)
 
 
 SECOND = st.integers(0, lag_day.SECONDS - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,9 +12,11 @@ import pytest
 import traitlets
 
 from esnb.course.widgets import Lag, Race
-from esnb.course.widgets.page import PageWidget, image, in_script, module, style
+from esnb.course.widgets.page import STATIC, PageWidget, image, in_script, module, style
 from esnb.errors import InvalidEventError
+from tests.node import NODE
 
+VIEWS = sorted(path.stem for path in STATIC.glob("*.js"))
 EVIL = "</script><!-- <b>&amp;</b> \u2028"
 
 
@@ -41,12 +44,50 @@ def part(page: str, name: str) -> Any:
 
 
 def test_a_module_has_each_file_once_and_imports_nothing() -> None:
-    for view in ("race", "lag"):
+    for view in VIEWS:
         text = module(view)
         assert not re.search(r"^\s*(import|export (?!default))", text, re.M)
-        assert text.count("function dress(") == text.count("const clamp =") == 1
+        assert text.count("function dress(") == 1
         assert text.count("export default") == 1
         assert text.index("function dress(") < text.index("export default")
+
+
+def test_the_modules_of_a_view_are_the_files_and_nothing_else() -> None:
+    """Each name that one file takes from another is one that the other one gives."""
+    files = {path.relative_to(STATIC): path.read_text() for path in STATIC.rglob("*.js")}
+    for path, text in files.items():
+        given = set(
+            re.findall(r"^export (?:const|class|function|async function) (\w+)", text, re.M)
+        )
+        bound = re.findall(
+            rf"const \{{([^}}]*)\}} = \{name_of(path)};", "".join(map(module, VIEWS))
+        )
+        for name in {name.strip() for names in bound for name in names.split(",")} - {""}:
+            assert name in given, f"{path}: {name}"
+    inside = {name_of(path) for path in files}
+    parts = "".join(map(module, VIEWS))
+    assert set(re.findall(r"^const (\$\w+) = ", parts, re.M)) <= inside
+    assert len(inside) > 30
+    types_only, entries = {"$timetravel_types"}, {f"${view}" for view in VIEWS}
+    assert inside - set(re.findall(r"\$\w+", parts)) <= types_only | entries
+
+
+def name_of(path: Path) -> str:
+    return "$" + "_".join(path.with_suffix("").parts)
+
+
+def test_node_runs_what_the_page_gets(tmp_path: Path) -> None:
+    if NODE is None:
+        pytest.skip("no node on this machine")
+    for view in VIEWS:
+        path = tmp_path / f"{view}.mjs"
+        path.write_text(module(view), encoding="utf-8")
+        code = f"const made = (await import({json.dumps(path.as_uri())})).default();"
+        code += "console.log(Object.keys(made).join());"
+        done = subprocess.run(
+            [NODE, "--input-type=module", "-e", code], capture_output=True, text=True
+        )
+        assert (done.stdout.strip(), done.stderr) == ("initialize,render", ""), view
 
 
 def test_every_selector_of_a_style_is_of_one_widget() -> None:

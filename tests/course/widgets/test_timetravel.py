@@ -8,8 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,48 +28,15 @@ from esnb.course.widgets.timetravel import TimeTravel
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError
 from esnb.model.state import diff_states
 from esnb.shop import Order, first_orders
+from tests.node import needs_node, node
 from tests.support import JSON, KEYS, Snapped, Tally, fill
-
-JS = Path(__file__).parents[2] / "js"
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(
-    NODE is None, reason="no node on this machine: core.js is not tested"
-)
 
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[..., Any]]:
     """Ask the core in node: `ask("states", payload=...)`."""
-    if NODE is None:
-        pytest.skip("no node on this machine: core.js is not tested")
-    command = [NODE, str(JS / "answer.mjs")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def question(what: str, **values: Any) -> Any:
-            process.stdin.write(json.dumps({"ask": what, **values}) + "\n")
-            process.stdin.flush()
-            answer = process.stdout.readline()
-            assert answer, "node ended: run `node --test tests/js`"
-            return json.loads(answer)
-
+    with node("answer.mjs") as question:
         yield question
-        process.stdin.close()
-
-
-@needs_node
-def test_the_core_alone() -> None:
-    done = subprocess.run(
-        [str(NODE), "--test", *map(str, sorted(JS.glob("*.test.mjs")))],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert "fail 0" in done.stdout
-    assert int(re.findall(r"# pass (\d+)", done.stdout)[0]) >= 30
 
 
 class Anything(Aggregate):

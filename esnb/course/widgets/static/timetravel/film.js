@@ -3,8 +3,13 @@
 // Python cuts the stream into windows of `span` events. Window w holds the state after event w * span
 // and what each event up to (w + 1) * span changed. So the states before and after an event are
 // always in one window. A film holds the last few; what is not here has to be asked for.
-import { tape } from "./core.js";
+import { tape } from "../shared/tape.js";
 
+/**
+ * @param {number} n
+ * @param {number} span
+ * @returns {import("./types.js").Film}
+ */
 export function filmOf(n, span, most = 24) {
   const held = new Map();
   let here = null;
@@ -41,19 +46,37 @@ export function filmOf(n, span, most = 24) {
   // What is said of a field is said of the window that is looked at.
   const changed = (path) => (here ? here.film.changed(path).map((k) => k + here.from) : []);
   const series = (path) => (here ? here.film.series(path).map(([i, v]) => [i + here.from, v]) : []);
-  return { n, add, look, step, rows, value, changed, series, has: (i) => Boolean(at(i)),
+  return {
+    add,
+    look,
+    step,
+    rows,
+    value,
+    changed,
+    series,
+    has: (i) => Boolean(at(i)),
     range: () => (here ? [here.from + 1, here.to] : [1, 0]),
     get paths() {
       return here ? here.film.paths : [];
-    } };
+    },
+  };
 }
 
-/** The columns that Python sends of every event; see `Headers.packed`. */
+/**
+ * The columns that Python sends of every event; see `Headers.packed`.
+ * @param {Uint8Array} bytes
+ * @param {number} n
+ */
 export function headersOf(bytes, n) {
   const { buffer, byteOffset: from } = bytes;
-  const part = (Kind, start) => (
-    (from + start) % Kind.BYTES_PER_ELEMENT === 0 ? new Kind(buffer, from + start, n)
-      : new Kind(buffer.slice(from + start, from + start + n * Kind.BYTES_PER_ELEMENT)));
-  return { time: part(Float64Array, 0), command: part(Uint32Array, 8 * n), type: part(Uint16Array, 12 * n),
-    lane: part(Uint8Array, 14 * n) };
+  const part = (Kind, start) =>
+    (from + start) % Kind.BYTES_PER_ELEMENT === 0
+      ? new Kind(buffer, from + start, n)
+      : new Kind(buffer.slice(from + start, from + start + n * Kind.BYTES_PER_ELEMENT));
+  return {
+    time: part(Float64Array, 0),
+    command: part(Uint32Array, 8 * n),
+    type: part(Uint16Array, 12 * n),
+    lane: part(Uint8Array, 14 * n),
+  };
 }

@@ -9,14 +9,16 @@ const YES_NO = { true: "yes", false: "no" };
 /** A number in one spelling, or null: no sign of plus, no exponent, no zeros that say nothing. */
 function oneSpelling(text) {
   const grouped = GROUPED.exec(text);
-  const plain = grouped ? grouped[1].replaceAll(",", "") + (grouped[2] ?? "")
+  const plain = grouped
+    ? grouped[1].replaceAll(",", "") + (grouped[2] ?? "")
     : text.replace(DECIMAL_COMMA, "$1.$2");
   const found = NUMBER.exec(plain);
   if (!found) return null;
   const [, sign, whole = "", after = "", only = "", exponent = "0"] = found;
   const shift = Number(exponent);
   const fraction = after + only;
-  const digits = "0".repeat(Math.max(0, -shift)) + whole + fraction + "0".repeat(Math.max(0, shift));
+  const digits =
+    "0".repeat(Math.max(0, -shift)) + whole + fraction + "0".repeat(Math.max(0, shift));
   // Where the point stands, counted from the left of `digits`.
   const point = Math.max(0, -shift) + whole.length + shift;
   const left = digits.slice(0, point).replace(/^0+/, "");
@@ -31,7 +33,8 @@ function singularOf(unit) {
 }
 
 const squeezed = (text) => text.replace(/\s+/g, "").toLowerCase().replaceAll("\u2212", "-");
-const without = (text, ending) => (ending && text.endsWith(ending) ? text.slice(0, -ending.length) : text);
+const without = (text, ending) =>
+  ending && text.endsWith(ending) ? text.slice(0, -ending.length) : text;
 
 /** What is compared: equal for a guess and a fact that mean the same. */
 export function keyOf(value, unit = "") {
@@ -44,7 +47,8 @@ export function keyOf(value, unit = "") {
 }
 
 /** A number with its unit, in the singular after 1. */
-export const quantity = (text, unit) => `${text} ${text === "1" ? singularOf(unit) : unit}`.trimEnd();
+export const quantity = (text, unit) =>
+  `${text} ${text === "1" ? singularOf(unit) : unit}`.trimEnd();
 
 /** The key of a guess; an option may be given by its value or by its label. */
 export function guessKey(content, guess) {
@@ -66,13 +70,23 @@ export function revealed(content, guess) {
   if (!guess) {
     const usual = content.notes[0];
     if (!usual) return { right: null, lines: [fact], note: "" };
-    return { right: null, lines: [fact, { name: "Often guessed", text: usual[1], sign: "≠" }], note: usual[2] };
+    return {
+      right: null,
+      lines: [fact, { name: "Often guessed", text: usual[1], sign: "≠" }],
+      note: usual[2],
+    };
   }
   const key = guessKey(content, guess);
   const right = key === content.key;
-  const note = right ? "" : content.notes.find(([wrong]) => wrong === key)?.[2] ?? "";
-  return { right, note,
-    lines: [{ name: "Your guess", text: guessShown(content, guess), sign: right ? "=" : "≠" }, fact] };
+  const note = right ? "" : (content.notes.find(([wrong]) => wrong === key)?.[2] ?? "");
+  return {
+    right,
+    note,
+    lines: [
+      { name: "Your guess", text: guessShown(content, guess), sign: right ? "=" : "≠" },
+      fact,
+    ],
+  };
 }
 
 /** The hands after one more or one less for an answer; an answer without hands is dropped. */
@@ -80,5 +94,7 @@ export function withHand(content, hands, answer, step) {
   const key = guessKey(content, answer);
   const known = hands.some(([said]) => guessKey(content, said) === key);
   const all = known ? hands : [...hands, [answer, 0]];
-  return all.map(([said, n]) => [said, guessKey(content, said) === key ? n + step : n]).filter(([, n]) => n > 0);
+  return all
+    .map(([said, n]) => [said, guessKey(content, said) === key ? n + step : n])
+    .filter(([, n]) => n > 0);
 }
