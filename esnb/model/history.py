@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import accumulate
-from typing import Any, Generic, Literal, Self, TypeVar, get_args
+from typing import Any, Generic, Literal, Self, TypeVar, get_args, overload
 from uuid import UUID
 
 import orjson
@@ -22,13 +22,8 @@ import pandas as pd
 from esnb.clock import utc
 from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventError, ReplayError
 from esnb.events import Event
-from esnb.model.aggregate import (
-    Aggregate,
-    Foldable,
-    apply_to,
-    fold,
-    replay,
-)
+from esnb.model.aggregate import Aggregate, Foldable, apply_to, fold, replay
+from esnb.model.default_fold import NO_RULES, LatestValues
 from esnb.model.state import Diff, attributes_of, diff_states, state_of, under
 from esnb.store.reader import Reader
 
@@ -76,6 +71,7 @@ class WhatIf(Generic[F]):
         lines += [f"refused: {e.sequence_number} {e.event_type}: {why}" for e, why in shown]
         if len(self.refused) > len(shown):
             lines.append(f"... and {len(self.refused) - len(shown)} more, in .refused")
+        lines += [NO_RULES] if isinstance(self.state, LatestValues) else []
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -84,6 +80,7 @@ class WhatIf(Generic[F]):
 class History(Generic[F]):
     """Every state of one aggregate: `History(store, Order, "order-1042")`.
 
+    Without a class, `History(store, "case-1")`, the state is that of `LatestValues`.
     Numbers count the stored events; 0 is the state before anything happened. `events` are those
     that were applied, in today's shape: where an upcaster splits or drops a stored event, `step`
     says what became of a number. Making one raises
@@ -91,9 +88,19 @@ class History(Generic[F]):
     `ImpureApplyError`, naming the field, for one that is not a pure function of the events.
     """
 
+    @overload
+    def __init__(
+        self: History[LatestValues], store: Reader, kind: str, *, check: bool = True
+    ) -> None: ...
+    @overload
     def __init__(
         self, store: Reader, kind: type[F], aggregate_id: str, *, check: bool = True
+    ) -> None: ...
+    def __init__(
+        self, store: Reader, kind: Any, aggregate_id: Any = None, *, check: bool = True
     ) -> None:
+        if aggregate_id is None:
+            kind, aggregate_id = LatestValues, kind
         steps = store.steps(aggregate_id)
         if not steps:
             raise AggregateNotFoundError(f"There is no aggregate {aggregate_id!r} in {store!r}.")

@@ -17,6 +17,7 @@ from esnb.course.widgets.deltas import Table, fold
 from esnb.course.widgets.experiments import order_tree, single_mutes
 from esnb.events import Event, load_json
 from esnb.model.aggregate import Aggregate
+from esnb.model.default_fold import LatestValues
 from esnb.model.history import History
 from esnb.store.reader import Reader
 
@@ -142,6 +143,7 @@ def kind_of(store: Reader, kind: type[Any], aggregate_id: str) -> dict[str, Any]
     good, bad = snapshots_of(store, kind, aggregate_id)
     return {
         "kind": kind.__name__,
+        "given": kind is not LatestValues,
         "loads": isinstance(kind, type) and issubclass(kind, Aggregate),
         "snapshots": good,
         "unused": bad,

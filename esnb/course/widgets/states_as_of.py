@@ -7,7 +7,7 @@ its part of the columns. Folded are only the aggregates that a reader looks at.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,8 +17,9 @@ import numpy as np
 
 from esnb.course.widgets.deltas import written
 from esnb.errors import EsnbError, InvalidEventError
-from esnb.events import Event
+from esnb.events import Event, load_json
 from esnb.model.aggregate import replay
+from esnb.model.default_fold import LatestValues
 from esnb.model.state import attributes_of
 from esnb.store.event_rows import COLUMNS
 from esnb.store.reader import Reader
@@ -31,6 +32,7 @@ FOLD_UP_TO = 2_000
 _STREAMS = 2_000
 _SCALARS = (str, int, float, bool, type(None))
 _COLUMNS = 4
+_SAMPLE = 500  # events whose data fields are counted
 
 _AGGREGATES = """
 select aggregate_id, any_value(aggregate_type) as kind from events
@@ -88,6 +90,8 @@ class Places:
             raise InvalidEventError("The store is empty, so there is no time to move through.")
         self.ids: list[str] = names["aggregate_id"].tolist()
         self.kinds: list[str] = list(dict.fromkeys(names["kind"]))
+        if not self.folds:  # nobody has written a class: the latest value of each data field
+            self.folds = dict.fromkeys(self.kinds, LatestValues)
         self.kind = np.array([self.kinds.index(kind) for kind in names["kind"]], dtype=np.int16)
         self.types: list[str] = [row[0] for row in self.store.sql(_TYPES).fetchall()]
         if strange := set(closed) - set(self.types):
@@ -112,9 +116,21 @@ class Places:
         """The fields shown: of each fold those that are single values in the empty state."""
         fields: dict[str, None] = {}
         for kind in self.folds.values():
-            own = [k for k, v in attributes_of(replay(kind, ())).items() if isinstance(v, _SCALARS)]
+            if kind is LatestValues:
+                own = self._data_fields()
+            else:
+                empty = attributes_of(replay(kind, ()))
+                own = [name for name, value in empty.items() if isinstance(value, _SCALARS)]
             fields |= dict.fromkeys(own[:_COLUMNS])
         return list(fields)
+
+    def _data_fields(self) -> list[str]:
+        """The data fields of the newest events, the most frequent ones first."""
+        rows = self.store.sql(
+            "select event_data from events order by position desc limit ?", [_SAMPLE]
+        ).fetchall()
+        counts = Counter(name for (text,) in reversed(rows) for name in load_json(text))
+        return [name for name, _ in counts.most_common(_COLUMNS)]
 
     def _at(self, us: int) -> Stand:
         """Where everything stands at a time in microseconds since 1970, inclusive."""
@@ -201,6 +217,7 @@ class Places:
             state = attributes_of(replay(fold, seen))
         except EsnbError as error:  # of one aggregate; the others are still of use
             return dict.fromkeys(self.columns[:1], f"✕ {type(error).__name__}")
+        state |= state["latest"] if fold is LatestValues else {}
         return {name: written(state[name]) for name in self.columns if name in state}
 
     def _fetch(self, ids: list[str]) -> None:

@@ -24,6 +24,7 @@ from esnb.course import figures
 from esnb.course.widgets import html_parts, page, payload
 from esnb.course.widgets.states_as_of import Places
 from esnb.errors import EsnbError, InvalidEventError
+from esnb.model.default_fold import LatestValues
 from esnb.store.reader import Reader
 
 STOPS = 200
@@ -226,12 +227,7 @@ class StoreTravel(ipywidgets.VBox):  # type: ignore[misc]
         if aggregate_id not in kinds:
             raise InvalidEventError(f"There is no aggregate {aggregate_id!r} in this table.")
         kind = self.places.kinds[kinds[aggregate_id]]
-        fold = self.places.folds.get(kind)
-        if fold is None:
-            raise InvalidEventError(
-                f"To open {aggregate_id!r}, say which class folds {kind}: "
-                f"TimeTravel.store(store, fold=...)."
-            )
+        fold = self.places.folds.get(kind, LatestValues)
         count = int(self.places.at(us).events[self.places.ids.index(aggregate_id)])
         self.opened = self._travel(
             self.places.store, aggregate_id, fold=fold, at=count, projector=self.table.projector

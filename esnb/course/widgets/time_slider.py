@@ -23,6 +23,7 @@ from esnb.course.widgets.slider import Slider, bar_picture, binned
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
 from esnb.model.aggregate import Aggregate
+from esnb.model.default_fold import LatestValues
 from esnb.model.history import History
 from esnb.model.state import Diff, diff_states
 from esnb.store.event_store import EventStore
@@ -32,11 +33,12 @@ _MARKS_UP_TO = 60  # longer streams are drawn as counts
 
 
 def time_slider(
-    store: Reader, aggregate_id: str, fold: type[Any], *,
+    store: Reader, aggregate_id: str, fold: type[Any] = LatestValues, *,
     at: int | datetime | str | None = None, projector: bool = False,
 ) -> TimeSlider:  # fmt: skip
     """A slider through one aggregate: `time_slider(store, "order-1042", fold=Order)`.
 
+    Without `fold` it shows the latest value of each data field.
     It starts at the last event, or `at` a number or time. `projector=True` is for a lecture hall:
     larger, and only what changed. Raises what `History` raises.
     """

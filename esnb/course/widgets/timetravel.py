@@ -29,6 +29,7 @@ from esnb.course.widgets.store_travel import StoreTravel
 from esnb.course.widgets.time_slider import time_slider
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.events import Event
+from esnb.model.default_fold import LatestValues
 from esnb.model.history import History, Policy, WhatIf
 from esnb.model.state import Diff
 from esnb.store.reader import Reader
@@ -45,7 +46,8 @@ _ROWS = 1_000
 class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     """Every state of one aggregate under one playhead: `TimeTravel(store, "order-17", fold=Order)`.
 
-    `fold` is any class with `apply(event)`, or a list of them to swap under one playhead. `stops`
+    `fold` is any class with `apply(event)`, or a list of them to swap under one playhead; without
+    it, the state is the latest value of each data field, and nothing is ever refused. `stops`
     maps event numbers to a sentence each; play halts there. `guide` is "full" (each step is put
     into words), "partial" (a step forward asks for a prediction first) or "off". `lanes` names the
     lane of an event, by default its type. `projector=True` is for a lecture hall. Raises what
@@ -71,7 +73,8 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     guide = traitlets.Unicode("full").tag(sync=True)
 
     def __init__(
-        self, store: Reader, aggregate_id: str, fold: type[Any] | Sequence[type[Any]], *,
+        self, store: Reader, aggregate_id: str,
+        fold: type[Any] | Sequence[type[Any]] = LatestValues, *,
         stops: Mapping[int, str] | None = None, guide: Guide = "full", projector: bool = False,
         at: int | datetime | str | None = None, lanes: Callable[[Event], str] | None = None,
         refused: Iterable[Any] = (), progress: bool = True,
@@ -101,7 +104,9 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
         return long_history.payload(store, longs, self.name, **told), first.headers.packed()
 
     @classmethod
-    def simple(cls, store: Reader, aggregate_id: str, fold: type[Any], **options: Any) -> Any:
+    def simple(
+        cls, store: Reader, aggregate_id: str, fold: type[Any] = LatestValues, **options: Any
+    ) -> Any:
         """The same with plain ipywidgets, where nothing can be installed; see `time_slider`."""
         return time_slider(store, aggregate_id, fold, **options)
 
@@ -111,9 +116,9 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
 
         A summary against a time before, and a table of all aggregates; a row opens its own
         TimeTravel below. `fold` is the class that folds them, or several, or a mapping from
-        aggregate types to classes. `since` is the time to compare with (left out: the event
-        before), `closed` the event types after which an aggregate counts as closed. Also
-        `projector`. Plain ipywidgets do: see `store_slider`.
+        aggregate types to classes; without it the table shows the latest data. `since` is the time
+        to compare with (left out: the event before), `closed` the event types after which an
+        aggregate counts as closed. Also `projector`. Plain ipywidgets do: see `store_slider`.
         """
         return StoreTravel(store, cls, **options)
 

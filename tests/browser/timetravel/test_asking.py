@@ -10,7 +10,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from esnb import Event, EventStore, LessonClock
+from esnb import Event, EventStore, LessonClock, new_event
 from esnb.course.widgets import TimeTravel
 from esnb.shop import Order, first_orders
 from tests.browser.timetravel.shown import Opened, Snapshotted
@@ -253,3 +253,16 @@ def test_put_in_order(opened: Opened) -> None:
     shown.panel.get_by_role("button", name="check").click()
     expect(shown.panel).to_contain_text("This is how it happened")
     shown.check_names_and_roles()
+
+
+def test_without_a_class_what_if_says_that_it_cannot_refuse(opened: Opened) -> None:
+    with EventStore(clock=LessonClock()) as store:
+        events = [new_event("Received", {"amount": 50}), new_event("Raised", {"amount": 80})]
+        store.append("case-1", events, expected_version=0, aggregate_type="CASE")
+        shown = opened(TimeTravel(store, "case-1"))
+    assert "case-1 as the latest values" in shown.root.locator(".tt-head").inner_text()
+    code = shown.root.locator(".w-code code")
+    expect(code).to_have_text('History(store, "case-1").at(2)')
+    shown.press("what if not")
+    expect(shown.panel).to_contain_text("No rules: what-if cannot refuse.")
+    expect(code).to_have_text('History(store, "case-1").without(2, policy="stop")')

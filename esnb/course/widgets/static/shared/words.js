@@ -195,12 +195,12 @@ export function pretty(json, width = 56) {
 
 /**
  * The Python that gives what is shown. A JSON text is a Python text as well.
- * @param {{id: string, kind: string, loads: boolean}} of
+ * @param {{id: string, kind: string, given?: boolean, loads: boolean}} of
  * @param {{at: number, compare?: (number | null)[] | null, muted?: number[] | null, policy?: string}} view
  */
-export function code({ id, kind, loads }, view) {
+export function code({ id, kind, given = true, loads }, view) {
   const name = JSON.stringify(id);
-  const history = `History(store, ${kind}, ${name})`;
+  const history = given ? `History(store, ${kind}, ${name})` : `History(store, ${name})`;
   if (view.muted?.length)
     return `${history}.without(${view.muted.join(", ")}, policy="${view.policy ?? "stop"}")`;
   if (view.compare) return `${history}.diff(${view.compare[0]}, ${view.compare[1]})`;

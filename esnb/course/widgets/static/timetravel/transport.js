@@ -15,6 +15,12 @@ import { SPEEDS } from "./moves.js";
 
 /** @typedef {import("./types.js").Clock} Clock */
 
+/**
+ * The class that folds; where none was given, what is shown.
+ * @param {import("./types.js").Face} face
+ */
+const nameOf = ({ kind, given }) => (given ? kind : "the latest values");
+
 /** @param {Clock} clock */
 export function headOf(clock) {
   const { payload, n, s } = clock;
@@ -27,7 +33,7 @@ export function headOf(clock) {
     count,
   );
   const update = () => {
-    write(kind, clock.face().kind);
+    write(kind, nameOf(clock.face()));
     write(count, `${s.at} / ${n}`);
   };
   return { element, update };
@@ -130,7 +136,7 @@ export function optionsOf(clock) {
     press(projector, s.projector);
     press(keys, s.panel === "keys");
     write(speed, `speed ${SPEEDS[s.speed][0]}`);
-    if (fold) write(fold, `fold: ${clock.face().kind}`);
+    if (fold) write(fold, `fold: ${nameOf(clock.face())}`);
   };
   return { element, update };
 }

@@ -2,7 +2,7 @@
 
 /**
  * What Python sends of one fold.
- * @typedef {import("../shared/tape.js").TapeData & {kind: string, loads: boolean, snapshots: number[],
+ * @typedef {import("../shared/tape.js").TapeData & {kind: string, given: boolean, loads: boolean, snapshots: number[],
  *   unused: [number, string][], span: number, order?: any, what_if?: Record<string, any>}} Face
  *
  * What Python sends of a stream, with its first fold. Of a long one the browser holds headers, and

@@ -101,6 +101,7 @@ function strips(clock, found) {
 /** @param {Clock} clock */
 function refusals(clock, found) {
   const count = found.refused.length;
+  if (!clock.face().given) return make("p", {}, "No rules: what-if cannot refuse.");
   if (!count) return make("p", {}, "No later event is refused.");
   const most = clock.s.projector ? 2 : 8;
   const head =
