@@ -102,6 +102,17 @@ class SystemClock:
         return uuid4()
 
 
+def _duration(**parts: float) -> timedelta:
+    try:
+        return timedelta(**parts)
+    except (TypeError, ValueError, OverflowError) as error:
+        given = ", ".join(f"{name}={value!r:.40}" for name, value in parts.items())
+        raise InvalidEventError(
+            f"{given} is not a duration ({error}). Write seconds=, minutes=, hours= or days= with "
+            f"a number."
+        ) from None
+
+
 class LessonClock:
     """A clock that repeats: it starts at `start`, ticks `step` seconds a reading; ids are seeded.
 
@@ -112,7 +123,7 @@ class LessonClock:
         self, start: datetime | str = "2026-03-02T09:00:00Z", step: float = 1.0, seed: int = 0
     ) -> None:
         self._next = utc(start)
-        self._step = timedelta(seconds=step)
+        self._step = _duration(seconds=step)
         self._seed = seed
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -137,7 +148,7 @@ class LessonClock:
     def advance(self, **duration: float) -> None:
         """Move the clock on: `advance(hours=2)` takes the keywords of `datetime.timedelta`."""
         with self._lock:
-            self._move(timedelta(**duration))
+            self._move(_duration(**duration))
 
     def _move(self, duration: timedelta) -> None:
         try:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from numbers import Integral
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -128,13 +129,19 @@ def new_event(
     event = Event(
         event_type=event_type,
         event_data=copy_json({**(data or {}), **fields}, f"{where}: data"),
-        event_version=event_version,
+        event_version=_plain(event_version),
         metadata=copy_json(metadata or {}, f"{where}: metadata"),
         occurred_at=None if occurred_at is None else utc(occurred_at),
         event_id=event_id,
     )
     check_event(event)
     return event
+
+
+def _plain(version: Any) -> Any:
+    """A whole number of any library as Python's own."""
+    is_whole = isinstance(version, Integral) and not isinstance(version, bool)
+    return int(version) if is_whole else version
 
 
 def check_event(event: Event) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esnb import ANY, EventStore, LessonClock, NaiveTimeError, new_event
+from esnb import ANY, EventStore, InvalidEventError, LessonClock, NaiveTimeError, new_event
 from esnb.clock import SystemClock, utc
 from tests.support import Tally, run_threads
 
@@ -230,3 +230,29 @@ def test_clocks_may_be_used_by_many_threads():
 
     run_threads(8, work)
     assert len(set(readings)) == len(set(ids)) == 1600
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda: LessonClock(step=float("inf")),
+        lambda: LessonClock(step="x"),
+        lambda: LessonClock().advance(days=10**12),
+        lambda: LessonClock().advance(weeks="x"),
+        lambda: LessonClock().advance(years=1),
+        lambda: LessonClock().advance(days=9_000_000),
+        lambda: LessonClock("9999-12-31T23:59:59.5Z").now(),
+        lambda: LessonClock().set("9999-12-31T23:59:59-01:00"),
+    ],
+)
+def test_a_clock_that_cannot_move_says_so(move):
+    with pytest.raises(InvalidEventError, match=r"duration|years 1 to 9999"):
+        move()
+
+
+def test_times_of_pandas_beyond_python_are_named():
+    late = pd.to_datetime(1577836800000, unit="s", utc=True)
+    with pytest.raises(NaiveTimeError, match=r"51969.*outside the years 1 to 9999.*milliseconds"):
+        utc(late)
+    with pytest.raises(NaiveTimeError, match="not a time"):
+        utc(pd.NaT)

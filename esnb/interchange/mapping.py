@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -62,6 +63,13 @@ class InterchangeError(EsnbError, ValueError):
     def __init__(self, message: str, problems: Iterable[tuple[int, str]] = ()) -> None:
         self.problems = tuple(problems)
         super().__init__(message)
+
+
+def usable(path: PathLike) -> Path:
+    """A path that can be one; else `InterchangeError`."""
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path) or not Path(path).name:
+        raise InterchangeError(f"{path!r:.60} is not the path of a file.")
+    return Path(path)
 
 
 class Bad:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -13,7 +12,7 @@ from esnb.clock import check_zone
 from esnb.errors import InvalidEventError
 from esnb.events import as_object, check_name, read_json
 
-from .mapping import Bad, InterchangeError, PathLike, made_id, make_frame, with_zone
+from .mapping import Bad, InterchangeError, PathLike, made_id, make_frame, usable, with_zone
 from .opening import opened
 
 
@@ -45,7 +44,7 @@ def read_ocel(
     check_name("aggregate_type", aggregate_type)
     if several not in ("first", "each", "refuse"):
         raise InvalidEventError(f"several is 'first', 'each' or 'refuse', found {several!r:.60}.")
-    bad = Bad(Path(path).name, "row")
+    bad = Bad(usable(path).name, "row")
     log = _Log(path, aggregate_type, bad, max_bytes)
     left_out = shared = 0
 

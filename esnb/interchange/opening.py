@@ -11,7 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from .mapping import InterchangeError, PathLike
+from esnb.errors import InvalidEventError
+
+from .mapping import InterchangeError, PathLike, usable
 
 #: How many bytes a file may have, unpacked, unless the reader is told another `max_bytes`.
 MAX_BYTES = 1_000_000_000
@@ -72,8 +74,10 @@ class Unpacked:
 @contextmanager
 def opened(path: PathLike, max_bytes: int | None = None) -> Iterator[Unpacked]:
     """The bytes of a file, unpacked; what goes wrong with the file is an `InterchangeError`."""
-    name = Path(path).name
+    name = usable(path).name
     limit = MAX_BYTES if max_bytes is None else max_bytes
+    if not isinstance(limit, int) or limit < 1:
+        raise InvalidEventError(f"max_bytes counts from 1, found {max_bytes!r:.40}.")
     try:
         with open(path, "rb") as packed:
             if Path(path).suffix == ".gz":
@@ -92,7 +96,7 @@ def whole(target: PathLike) -> Iterator[Path]:
 
     A database is never replaced, be it the store that is written or another one.
     """
-    path = Path(target)
+    path = usable(target)
     _refuse_database(path)
     part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
     try:

@@ -6,7 +6,6 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +17,7 @@ from esnb.events import MAX_JSON, read_json
 from esnb.store.readonly_sql import asked_to_stop
 
 from .cloudevents import from_cloudevent
-from .mapping import FIELDS, AsWritten, Bad, InterchangeError, PathLike, make_frame, records
+from .mapping import FIELDS, AsWritten, Bad, InterchangeError, PathLike, make_frame, records, usable
 from .opening import MAX_BYTES, literal, opened
 
 # A line holds the data and the metadata of an event, and some of its letters may be escaped.
@@ -33,7 +32,7 @@ def read_jsonl(path: PathLike, *, max_bytes: int | None = None) -> pd.DataFrame:
     is refused. A file of more than `max_bytes`, unpacked (None: a billion), is not read. Raises
     `InterchangeError` with line and reason for everything that is not an event.
     """
-    bad = Bad(Path(path).name)
+    bad = Bad(usable(path).name)
     return make_frame(_json_lines(path, bad, max_bytes), bad)
 
 
@@ -54,7 +53,7 @@ def read_cloudevents(
     `default_id` and `default_time` (ISO 8601 with a zone) are for those, which are refused else.
     `max_bytes` is that of `read_jsonl`.
     """
-    bad = Bad(Path(path).name)
+    bad = Bad(usable(path).name)
 
     def rows() -> Iterator[tuple[int, Mapping[str, Any]]]:
         for line, item in _json_lines(path, bad, max_bytes, or_one=True):
@@ -72,7 +71,7 @@ def read_csv(path: PathLike, *, max_bytes: int | None = None) -> pd.DataFrame:
     A table of another shape is read with pandas and goes to `store.append_frame`. `max_bytes` is
     that of `read_jsonl`.
     """
-    bad = Bad(Path(path).name)
+    bad = Bad(usable(path).name)
 
     def rows() -> Iterator[tuple[int, Mapping[str, Any]]]:
         limit = csv.field_size_limit(MAX_JSON)
@@ -83,7 +82,7 @@ def read_csv(path: PathLike, *, max_bytes: int | None = None) -> pd.DataFrame:
                     for n, line in enumerate(file.lines(_LONGEST_LINE))
                 )
                 lines = csv.reader(texts, strict=True)
-                header = next((cells for cells in lines if cells), [])
+                header = next((cells for cells in lines if any(map(str.strip, cells))), [])
                 if len(set(header)) < len(header):
                     twice = max(header, key=Counter(header).__getitem__)
                     raise InterchangeError(
@@ -94,7 +93,7 @@ def read_csv(path: PathLike, *, max_bytes: int | None = None) -> pd.DataFrame:
                     if len(cells) == len(header):
                         pairs = zip(header, cells, strict=True)
                         yield begin, {k: v for k, v in pairs if v != "" or k not in FIELDS}
-                    elif cells:
+                    elif any(map(str.strip, cells)):
                         bad.add(begin, f"has {len(cells)} cells, the header {len(header)}")
                     begin = lines.line_num + 1
         except (csv.Error, UnicodeDecodeError) as error:
@@ -113,7 +112,7 @@ def read_parquet(path: PathLike, *, max_bytes: int | None = None) -> pd.DataFram
 
     `max_bytes` is that of `read_jsonl`.
     """
-    bad = Bad(Path(path).name, "row")
+    bad = Bad(usable(path).name, "row")
     with opened(path), duckdb.connect() as engine:
         try:
             frame = _parquet_frame(engine, literal(path), bad.name, max_bytes or MAX_BYTES)

@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,7 +16,7 @@ from esnb.store.hash_chain import DIGEST, START, Proof, chained, digest_of
 from esnb.store.reader import Reader
 
 from .cloudevents import spaced_as_usual, to_cloudevent
-from .mapping import FIELDS, InterchangeError, PathLike, raw
+from .mapping import FIELDS, InterchangeError, PathLike, raw, usable
 from .opening import literal, new_file, whole
 
 _SELECT = (
@@ -87,7 +86,7 @@ def write_parquet(store: Reader, path: PathLike) -> Written:
     source: Any = store.rows(0, store.position)
     if store.upcasters:  # `rows` would hand out what they make of it
         source = store.sql(_SELECT).df()
-    target = Path(path)
+    target = usable(path)
     with whole(target) as part, duckdb.connect() as engine:
         engine.execute("set TimeZone = 'UTC'")
         engine.register("log", source)

@@ -6,7 +6,6 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 from xml.parsers import expat
 
@@ -16,7 +15,7 @@ from esnb.clock import check_zone
 from esnb.errors import InvalidEventError
 from esnb.events import MAX_JSON, as_object, check_name
 
-from .mapping import Bad, InterchangeError, PathLike, make_frame, with_zone
+from .mapping import Bad, InterchangeError, PathLike, make_frame, usable, with_zone
 from .opening import Unpacked, opened
 
 _PART = 1 << 18
@@ -72,7 +71,7 @@ def read_xes(
         check_name("loose_id", loose_id)
     if not_finite not in ("refuse", "null", "text"):
         raise InvalidEventError(f"not_finite is 'refuse', 'null' or 'text', found {not_finite!r}.")
-    bad = Bad(Path(path).name)
+    bad = Bad(usable(path).name)
     defaults = {"id": default_id, "type": default_type, "time": default_time, "loose": loose_id}
     reader = XesReader(aggregate_type, bad, timezone, defaults, not_finite)
     with opened(path, max_bytes) as file:

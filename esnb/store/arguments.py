@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from esnb.errors import InvalidEventError
 
 #: The greatest number that the engine counts to.
@@ -10,6 +12,6 @@ NO_LIMIT = 2**63 - 1
 
 def count(what: str, value: object) -> int:
     """A number from 0 upwards, as far as the engine counts; else `InvalidEventError`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
         raise InvalidEventError(f"{what} is a number from 0 upwards, found {value!r}.")
-    return min(value, NO_LIMIT)
+    return min(int(value), NO_LIMIT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from esnb import EventStore, Projector, interchange, new_event
+from esnb import EventStore, InvalidEventError, Projector, interchange, new_event
 from esnb.interchange import InterchangeError, read_jsonl, restore, write_jsonl
 from esnb.shop import OrderSummary
 from tests.interchange.formats import FORMATS, all_of, bank
@@ -105,3 +105,20 @@ def test_an_endless_line_is_another_format(tmp_path: Path, monkeypatch: Any) -> 
     (tmp_path / "log.jsonl").write_text('{"a":1}\n' + "x" * 2000)
     with pytest.raises(InterchangeError, match="line 2 has more than 1,000 bytes"):
         read_jsonl(tmp_path / "log.jsonl")
+
+
+@pytest.mark.parametrize("path", [None, 7, "a\0b", "", b"log"])
+def test_what_is_not_a_path_is_said(path: Any) -> None:
+    for name, (write, read, _) in FORMATS.items():
+        with pytest.raises(InterchangeError, match="not the path of a file"):
+            read(path)
+        with bank() as store, pytest.raises(InterchangeError, match="not the path of a file"):
+            write(store, path)
+        assert name
+
+
+@pytest.mark.parametrize("limit", ["x", 0, -1, 1.5])
+def test_a_limit_is_a_number_of_bytes(limit: Any, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text("{}")
+    with pytest.raises(InvalidEventError, match="max_bytes counts from 1"):
+        read_jsonl(tmp_path / "log.jsonl", max_bytes=limit)

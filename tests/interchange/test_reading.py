@@ -167,3 +167,26 @@ def test_rubbish_is_refused_or_empty_and_never_crashes(raw: bytes) -> None:
         ):  # fmt: skip
             with suppress(InterchangeError):
                 assert len(read(path)) == 0
+
+
+@pytest.mark.parametrize("blank", ["", "\n", "\n\n\r\n", "  \n\n", '""\n'])
+def test_csv_with_blank_lines(blank: str, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(blank + CSV + blank + GOOD + blank, "utf-8", newline="")
+    assert list(interchange.read_csv(tmp_path / "log.csv")["aggregate_id"]) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [("'infinity'::timestamptz", "'infinity' is not"), ("'51969-01-01'::timestamp", "not a time"),
+     ("'-infinity'::timestamptz", "'-infinity'"), ("'0044-03-15 (BC)'::timestamptz", "not a time"),
+     ("date '2026-01-01'", "no zone"), ("null::timestamptz", "occurred_at is missing")],
+)  # fmt: skip
+def test_times_of_parquet_that_python_does_not_hold(time: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    with duckdb.connect() as engine:
+        engine.execute(
+            "copy (select 'T' as aggregate_type, 'a' as aggregate_id, 'X' as event_type, "
+            f"'{{}}' as event_data, uuid() as event_id, {time} as occurred_at) to '{path}'"
+        )
+    with pytest.raises(InterchangeError, match=f"row 0: .*{reason}"):
+        interchange.read_parquet(path)
