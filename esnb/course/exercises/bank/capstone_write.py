@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from esnb.course.exercises.engine.contract import PROMISES, Differs, survives
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.time_limit import place_of
 from esnb.course.exercises.engine.trial import Trial
-from esnb.course.exercises.engine.verdicts import attempt
+from esnb.course.exercises.engine.verdicts import Came, attempt
 from esnb.errors import ConcurrencyError, DuplicateEventError
-from esnb.events import Event
+from esnb.events import Event, new_event
 
 chapter = Chapter("capstone_write", chapter="02_the_event_store")
 
@@ -171,6 +173,88 @@ MUTANTS = (
 )
 
 
+_PLACED = new_event("OrderPlaced", event_id=UUID(int=1, version=4))
+_PAID = new_event("OrderPaid", event_id=UUID(int=2, version=4))
+
+#: What is asked of each broken store, in its order: a line of code, and the same to be run.
+Asking = tuple[str, Callable[[Any], Any]]
+_ONE: Asking = (
+    "store.append('order-1', [placed], expected_version=0)",
+    lambda store: store.append("order-1", [_PLACED], expected_version=0),
+)
+_TYPES: Asking = (
+    "[event.type for event in store.events('order-1')]",
+    lambda store: [event.type for event in store.events("order-1")],
+)
+ASKINGS: tuple[tuple[Asking, ...], ...] = (
+    (
+        (
+            "store.append('order-1', [placed, paid], expected_version=0)",
+            lambda store: store.append("order-1", [_PLACED, _PAID], expected_version=0),
+        ),
+        _TYPES,
+    ),
+    (
+        _ONE,
+        (
+            "store.append('order-2', [paid], expected_version=0)",
+            lambda store: store.append("order-2", [_PAID], expected_version=0),
+        ),
+        _TYPES,
+    ),
+    (
+        _ONE,
+        (
+            "store.append('order-1', [paid], expected_version=0)",
+            lambda store: store.append("order-1", [_PAID], expected_version=0),
+        ),
+        _TYPES,
+    ),
+    (
+        _ONE,
+        (
+            "store.append('order-1', [paid], expected_version=5)",
+            lambda store: store.append("order-1", [_PAID], expected_version=5),
+        ),
+        _TYPES,
+    ),
+    (
+        _ONE,
+        (
+            "store.append('order-1', [paid], expected_version=0)",
+            lambda store: store.append("order-1", [_PAID], expected_version=0),
+        ),
+        _TYPES,
+    ),
+    (
+        _ONE,
+        (
+            "store.append('order-1', [paid, 'no event'], expected_version=1)",
+            lambda store: store.append("order-1", [_PAID, "no event"], expected_version=1),
+        ),
+        _TYPES,
+    ),
+)
+
+
+def transcript(make: Callable[[], Any], asking: Sequence[Asking]) -> list[str]:
+    """What a store says to these lines, as in a terminal."""
+    store, lines = make(), []
+    for text, ask in asking:
+        came = attempt(partial(ask, store))
+        lines.append(f">>> {text}")
+        lines.append(type(came.error).__name__ if came.error else repr(came.value))
+    return lines
+
+
+def stage(number: int) -> str:
+    """The name of a stage: what is broken in the store that it is about."""
+    return f"stage {number}: {MUTANTS[number - 1][0]}"
+
+
+STAGES = tuple(stage(number) for number in range(1, len(MUTANTS) + 1))
+
+
 @chapter.exercise(
     "write-1",
     form="Break it",
@@ -183,8 +267,8 @@ def contract(make_store):
     assert [event.type for event in store.events("order-1")] == ["OrderPlaced"]
     # go on: what else must hold for every event store?
 """,
-    todo="The contract is still the one line that you got. It holds for all seven stores. What "
-    "else must hold?",
+    todo="The contract is still the one that you got, and it holds for all seven stores. Stage 1: a "
+    "store that hands events out from the last to the first. One line more finds it.",
     hints=(
         "With one event in one stream, most mistakes are invisible. Use two events, and two "
         "streams.",
@@ -209,11 +293,27 @@ def contract(make_store):
         "misses-half-an-append": "A store that stores the first half of an append, and fails at "
         "the second, passes your contract. Append something that is no event, behind a good one.",
     },
+    cases=STAGES,
 )
 def _a_contract(answer: Any, trial: Trial) -> None:
     trial.function(answer, "contract(make_store)")
-    mutants = {words: store for words, store, _ in MUTANTS}
-    trial.score_tests(answer, PaperStore, mutants, {words: key for words, _, key in MUTANTS})
+    stores = dict(zip(STAGES, (store for _, store, _ in MUTANTS), strict=True))
+    trial.score_tests(
+        answer,
+        PaperStore,
+        stores,
+        dict(zip(STAGES, (key for _, _, key in MUTANTS), strict=True)),
+        {
+            name: transcript(stores[name], asking)
+            for name, asking in zip(STAGES, ASKINGS, strict=True)
+        },
+    )
+
+
+PROMISED = tuple(
+    f"promise {number}: {(promise.__doc__ or '').splitlines()[0].split(';')[0].rstrip('.')}"
+    for number, promise in enumerate([*PROMISES.values(), survives], start=1)
+)
 
 
 @chapter.exercise(
@@ -272,14 +372,19 @@ class MyStore:
         "survives": "Promise 11: with a path, everything is there after `close()` and a new "
         "`MyStore(path)`, and the numbers go on.",
     },
+    cases=PROMISED,
 )
 def _my_store(answer: Any, trial: Trial) -> None:
     if not isinstance(answer, type):
         trial.fail("wrong-kind", got=f"{answer!r:.100}", wanted="a class, made with MyStore()")
     store = trial.call(answer)
-    came = {name: attempt(partial(promise, store)) for name, promise in PROMISES.items()}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        came["survives"] = attempt(partial(survives, answer, Path(folder, "log.db")))
+    came: dict[str, Came] = {}
+    for name, (key, promise) in zip(PROMISED, PROMISES.items(), strict=False):
+        if trial.case(name):
+            came[key] = attempt(partial(promise, store))
+    if trial.case(PROMISED[-1]):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            came["survives"] = attempt(partial(survives, answer, Path(folder, "log.db")))
     broken = [name for name, done in came.items() if done.error is not None]
     if not broken:
         return
@@ -293,5 +398,11 @@ def _my_store(answer: Any, trial: Trial) -> None:
     elif isinstance(error, Differs):
         rows |= {"got": error.got, "wanted": error.wanted}
     else:
-        rows["got"] = str(error).splitlines()
+        rows["got"] = str(error).splitlines() or type(error).__name__
+    rows["the_test"] = _as_code({**PROMISES, "survives": survives}[broken[0]])
     trial.fail(broken[0], points=kept / len(came), **rows)
+
+
+def _as_code(promise: Callable[..., None]) -> list[str]:
+    """The lines of a promise, without its first line and its docstring."""
+    return [line.removeprefix("    ") for line in inspect.getsource(promise).splitlines()[2:]]

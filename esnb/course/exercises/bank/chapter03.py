@@ -20,7 +20,11 @@ LAMP = "stock-LAMP-DESK"
 
 
 def _shelf(count: int) -> EventStore:
+    """A shelf with lamps, in a store with other things: positions are unlike sequence numbers."""
     store = EventStore(clock=LessonClock())
+    for number, pieces in enumerate((5, 2), start=1):
+        mugs = new_event("StockReceived", pieces=pieces)
+        store.append(f"stock-MUG-{number}", [mugs], expected_version=0, aggregate_type="STOCK")
     delivery = new_event("StockReceived", pieces=count)
     store.append(LAMP, [delivery], expected_version=0, aggregate_type="STOCK")
     return store
@@ -30,7 +34,8 @@ def _left(store: EventStore) -> int:
     # By a query, and not by the sum that the chapter's left() makes of the events.
     found = store.sql(
         "select coalesce(sum(cast(event_data->>'$.pieces' as int)), 0) "
-        "- count(*) filter (event_type = 'PieceSold') from events"
+        "- count(*) filter (event_type = 'PieceSold') from events where aggregate_id = ?",
+        [LAMP],
     ).fetchone()
     return int(found[0]) if found else 0
 

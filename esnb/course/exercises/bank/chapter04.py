@@ -9,7 +9,12 @@ from typing import Any
 from esnb import ConcurrencyError, EventStore, LessonClock, RejectedError, new_event, replay
 from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.busy_store import BusyStore
-from esnb.course.exercises.engine.histories import is_order_history, order_history
+from esnb.course.exercises.engine.histories import (
+    PRICES,
+    is_order_history,
+    order_history,
+    placed_in,
+)
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
 from esnb.course.exercises.engine.values import as_list, fresh, numbered
@@ -445,9 +450,7 @@ def _the_basket(answer: Any, trial: Trial) -> None:
         history = _basket_history(trial, n)
         kinds = {event.type for event in history}
         cases[BASKETS["ItemRemoved" in kinds]].append(history)
-    while len(cases[BASKETS[2]]) < 5:
-        if _twice(history := _basket_history(trial, 7)):
-            cases[BASKETS[2]].append(history)
+    cases[BASKETS[2]] = [_in_two_lines(trial, again=n % 2 == 0) for n in range(4)]
 
     def lines(what: Any, events: list[Event]) -> Any:
         if what is not answer:
@@ -479,6 +482,23 @@ def _basket_history(trial: Trial, length: int) -> list[Event]:
     history = order_history(trial.rng, length + 6)
     changes = ("OrderPlaced", "ItemAdded", "ItemRemoved")
     return numbered([event for event in history if event.type in changes][:length])
+
+
+def _in_two_lines(trial: Trial, *, again: bool) -> list[Event]:
+    """An article is put in twice, one line after the other, and taken out."""
+    keeps, goes = trial.rng.sample(list(PRICES), 2)
+
+    def line(sku: str) -> dict[str, Any]:
+        return {"sku": sku, "quantity": trial.rng.randint(1, 3), "price": PRICES[sku]}
+
+    events = [
+        new_event("OrderPlaced", customer="ben", items=[line(keeps)]),
+        new_event("ItemAdded", line(goes)),
+        new_event("ItemAdded", line(goes)),
+        new_event("ItemRemoved", sku=goes),
+        *([new_event("ItemAdded", line(goes))] if again else []),
+    ]
+    return placed_in("order-1042", "ORDER", events, trial.rng)
 
 
 def _in_the_basket(events: list[Event], *, without: str = "", skips: bool = False) -> list[Any]:

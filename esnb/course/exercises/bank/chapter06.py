@@ -15,7 +15,7 @@ from esnb.course.exercises.engine.histories import account_history, is_order_his
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
 from esnb.course.exercises.engine.values import as_list, numbered, whole
-from esnb.course.exercises.engine.verdicts import attempt
+from esnb.course.exercises.engine.verdicts import attempt, first_line
 from esnb.events import Event
 from esnb.shop import Account, Order, first_orders
 
@@ -180,7 +180,7 @@ def _one_query(answer: str, trial: Trial, store: EventStore) -> None:
     wanted = sorted((*key, n) for key, n in truth.items())
     came = attempt(lambda: store.sql(answer).fetchall())
     if came.error:
-        trial.fail("not-a-query", got=str(came.error).splitlines()[0])
+        trial.fail("not-a-query", got=first_line(came.error))
     got = [tuple(row) for row in came.value]
     # In which order the columns stand is not asked for.
     if _unordered(got) == _unordered(wanted):

@@ -11,7 +11,7 @@ from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.histories import order_history
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
-from esnb.course.exercises.engine.verdicts import attempt
+from esnb.course.exercises.engine.verdicts import attempt, first_line
 from esnb.events import Event
 
 chapter = Chapter("08_projections")
@@ -229,7 +229,7 @@ def _caught_up(
                 break
     except ProjectionError as error:
         at = projector.position
-        trial.fail("cannot-process", given=events[at : at + 1], got=str(error).splitlines()[0])
+        trial.fail("cannot-process", given=events[at : at + 1], got=first_line(error))
     rows = projector.sql("select customer, orders from customers").fetchall()
     return {str(name): int(count) for name, count in rows}
 
@@ -334,7 +334,7 @@ def _one_outbox(answer: Any, trial: Trial, outbox: list[Any], waves: list[list[s
     def follow(when: str, wanted: list[str], mistake: str, at: Projector, work: Any) -> None:
         came = attempt(work)
         if isinstance(came.error, ProjectionError):
-            trial.fail("cannot-process", when=when, got=str(came.error).splitlines()[0])
+            trial.fail("cannot-process", when=when, got=first_line(came.error))
         if came.error:
             trial.fail_for(came.error, when=when)
         see(when, wanted, mistake, at)

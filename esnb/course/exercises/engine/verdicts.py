@@ -96,6 +96,12 @@ def attempt(work: Callable[[], Any]) -> Came:
         return Came(error=error)
 
 
+def first_line(error: BaseException | None) -> str:
+    """The first line of an error's text, or the name of its class."""
+    lines = str(error).splitlines()
+    return lines[0] if lines and lines[0].strip() else type(error).__name__
+
+
 def near_name(error: BaseException) -> str:
     """What somebody may have meant with a name that is not there; a sentence, or ""."""
     name = getattr(error, "name", None)

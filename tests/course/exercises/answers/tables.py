@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import pkgutil
+import re
+from pathlib import Path
 from types import ModuleType
 
 from esnb.course.exercises import exercises
+from tests.course.exercises.mutants import Mutant, mutants_of
 
 
 @functools.cache
@@ -39,6 +43,36 @@ def right(exercise: str) -> list[str]:
 def wrong(exercise: str) -> dict[str, str]:
     """Sources of wrong answers, by mistake."""
     return {k: s for m in tables().values() for k, s in m.WRONG.get(exercise, {}).items()}
+
+
+def code_exercises() -> list[str]:
+    """The exercises whose answer is code: a function, a class or a query."""
+    return [
+        e.id
+        for e in exercises().values()
+        if re.search(r"^(def|class) |^\w+ = (\"\"\"|''')", e.stub, re.M)
+    ]
+
+
+@functools.cache
+def solution(exercise: str) -> str:
+    """The answer cell of the notebook of solutions."""
+    name = exercises()[exercise].notebook
+    folder = Path(__file__).resolve().parents[4] / "notebooks" / "solutions"
+    for cell in json.loads((folder / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
+        if f"answer-{exercise}" in cell["metadata"].get("tags", ()):
+            return "".join(cell["source"])
+    raise KeyError(exercise)
+
+
+@functools.cache
+def mutants(exercise: str) -> list[tuple[int, Mutant]]:
+    """The mutants of all right answers, with the number of the answer; 0 is the solution."""
+    found: dict[str, tuple[int, Mutant]] = {}
+    for number, source in enumerate([solution(exercise), *right(exercise)]):
+        for mutant in mutants_of(source):
+            found.setdefault(mutant.source, (number, mutant))
+    return [*found.values()]
 
 
 def report_lines() -> list[str]:

@@ -1,0 +1,65 @@
+"""The checkers are judged: every mutant of a right answer is rejected, or known to be right too.
+
+In a normal run some mutants of each exercise are tried, always the same; with ESNB_ALL_MUTANTS=1
+in the environment all of them are.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from esnb.course.exercises.engine import time_limit
+from tests.course.exercises.answers.tables import code_exercises, mutants
+from tests.course.exercises.equivalent import EQUIVALENT
+from tests.course.exercises.mutants import Mutant
+from tests.course.exercises.test_bank import BANK, tried
+
+ALL = bool(os.environ.get("ESNB_ALL_MUTANTS"))
+SAMPLE = 5
+
+
+@pytest.fixture(autouse=True)
+def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "LIMIT", 0.5)
+    monkeypatch.setattr(time_limit, "IDLE", 2.0)
+
+
+def chosen(exercise: str) -> list[tuple[int, Mutant]]:
+    found = mutants(exercise)
+    return found if ALL else random.Random(exercise).sample(found, min(SAMPLE, len(found)))
+
+
+def passes(exercise: str, mutant: Mutant) -> bool:
+    """Whether the check takes it for right; a cell that does not even run is none."""
+    try:
+        feedback = tried(exercise, mutant.source)
+    except Exception:  # of the answer cell, such as a name that is not there any more
+        return False
+    assert "The check itself failed" not in feedback.message, mutant
+    return feedback.outcome == "right"
+
+
+@pytest.mark.parametrize("exercise", code_exercises())
+def test_a_mutant_is_rejected_unless_it_is_right_as_well(exercise: str) -> None:
+    known = EQUIVALENT.get(exercise, {})
+    survivors = []
+    for number, mutant in chosen(exercise):
+        if mutant.what not in known and passes(exercise, mutant):
+            survivors.append(f"answer {number}: {mutant.what}\n{mutant.source}")
+    assert not survivors, "\n".join(survivors)
+
+
+@pytest.mark.parametrize("exercise", code_exercises())
+def test_there_are_many_mutants(exercise: str) -> None:
+    assert len(mutants(exercise)) >= 20
+
+
+def test_every_equivalent_mutant_is_one() -> None:
+    for exercise, reasons in EQUIVALENT.items():
+        names = {mutant.what for _, mutant in mutants(exercise)}
+        assert reasons.keys() <= names, exercise
+        assert all(len(reason) > 10 for reason in reasons.values())
+    assert EQUIVALENT.keys() <= BANK.keys()
