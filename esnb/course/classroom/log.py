@@ -18,7 +18,7 @@ import pandas as pd
 
 from esnb.clock import Clock, SystemClock
 from esnb.course import guesses
-from esnb.course.exercises import Attempt, listeners
+from esnb.course.exercises import Attempt, listeners, memories
 from esnb.course.guesses import Guessed
 from esnb.errors import EsnbError, StoreLockedError
 from esnb.events import Event, new_event
@@ -138,6 +138,18 @@ class _Session:
             _stop()
             print(f"Your class log cannot be written, so it ends here. Go on without it.\n{error}")
 
+    def outcomes(self) -> dict[str, str]:
+        """The best outcome of each exercise in this log, for `progress()`."""
+        found: dict[str, str] = {}
+        with _opened(self.path, self.clock) as store:
+            for event in store.events(learner_of(store) or ""):
+                if (
+                    event.type == "ExerciseAttempted"
+                    and found.get(event.data["exercise"]) != "right"
+                ):
+                    found[event.data["exercise"]] = event.data["outcome"]
+        return found
+
     def at_the_end(self) -> None:
         """Before the kernel ends: a last try to store what waits."""
         if self.waiting:
@@ -193,6 +205,7 @@ def join(
     _stop()
     _session = session
     listeners.append(session.hear)
+    memories.append(session.outcomes)
     guesses.listeners.append(session.hear_guess)
     atexit.register(session.at_the_end)
     session.write()
@@ -308,6 +321,7 @@ def _stop() -> None:
     if _session is not None:
         with suppress(ValueError):
             listeners.remove(_session.hear)
+            memories.remove(_session.outcomes)
             guesses.listeners.remove(_session.hear_guess)
         atexit.unregister(_session.at_the_end)
     _session = None

@@ -32,7 +32,7 @@ from esnb.course.exercises.engine.time_limit import Run, place_of, run
 from esnb.course.exercises.engine.trial import Trial
 from esnb.course.exercises.engine.verdicts import GENERAL, NotQuite, StillStub
 from esnb.course.exercises.others import others_for
-from esnb.course.exercises.progress import Progress, keep, remembered
+from esnb.course.exercises.progress import Progress, keep, memories, remembered
 
 __all__ = [
     "Attempt",
@@ -45,6 +45,7 @@ __all__ = [
     "exercises",
     "hint",
     "listeners",
+    "memories",
     "progress",
 ]
 

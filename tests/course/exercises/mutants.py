@@ -78,7 +78,10 @@ def mutants_of(source: str) -> list[Mutant]:
 
 def _changes(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
     nodes = [*ast.walk(tree)]
+    words = {id(n.value) for n in nodes if isinstance(n, ast.Expr)}  # docstrings
     for number, node in enumerate(nodes):
+        if id(node) in words and isinstance(node, ast.Constant):
+            continue
         for what, replacement in _of(node, tree):
             yield what, _replaced(tree, number, replacement)
 

@@ -60,8 +60,8 @@ def cell_of(kind: str, exercise: str) -> dict[str, Any]:
     return found[0]
 
 
-def tried(exercise: str, answer: str) -> Feedback:
-    """Run an answer cell and then the check cell, as a learner does."""
+def ran(exercise: str, answer: str) -> tuple[dict[str, Any], ast.expr]:
+    """Run an answer cell, as a learner does; its names, and the call of check that comes last."""
     file = f"<answer {next(_numbers)}>"
     linecache.cache[file] = (len(answer), None, answer.splitlines(keepends=True), file)
     names = dict(setup(BANK[exercise].notebook))
@@ -70,7 +70,20 @@ def tried(exercise: str, answer: str) -> Feedback:
     last = tree.body.pop()
     assert isinstance(last, ast.Expr), "a check cell ends in check(...)"
     exec(compile(tree, "<check>", "exec"), names)
-    feedback = eval(compile(ast.Expression(last.value), "<check>", "eval"), names)
+    return names, last.value
+
+
+def answer_of(exercise: str, answer: str) -> Any:
+    """What is handed to check."""
+    names, call = ran(exercise, answer)
+    assert isinstance(call, ast.Call)
+    return eval(compile(ast.Expression(call.args[1]), "<answer>", "eval"), names)
+
+
+def tried(exercise: str, answer: str) -> Feedback:
+    """Run an answer cell and then the check cell, as a learner does."""
+    names, call = ran(exercise, answer)
+    feedback = eval(compile(ast.Expression(call), "<check>", "eval"), names)
     assert isinstance(feedback, Feedback)
     assert feedback.exercise == exercise
     return feedback

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 
 import pytest
 
@@ -32,6 +33,15 @@ def chosen(exercise: str) -> list[tuple[int, Mutant]]:
     return found if ALL else random.Random(exercise).sample(found, min(SAMPLE, len(found)))
 
 
+def reason_for(exercise: str, number: int, mutant: Mutant) -> str | None:
+    """Why this mutant is right as well; None where it has to be rejected."""
+    name = f"{number}: {mutant.what}"
+    found = (
+        r for pattern, r in EQUIVALENT.get(exercise, {}).items() if re.fullmatch(pattern, name)
+    )
+    return next(found, None)
+
+
 def passes(exercise: str, mutant: Mutant) -> bool:
     """Whether the check takes it for right; a cell that does not even run is none."""
     try:
@@ -44,10 +54,9 @@ def passes(exercise: str, mutant: Mutant) -> bool:
 
 @pytest.mark.parametrize("exercise", code_exercises())
 def test_a_mutant_is_rejected_unless_it_is_right_as_well(exercise: str) -> None:
-    known = EQUIVALENT.get(exercise, {})
     survivors = []
     for number, mutant in chosen(exercise):
-        if mutant.what not in known and passes(exercise, mutant):
+        if reason_for(exercise, number, mutant) is None and passes(exercise, mutant):
             survivors.append(f"answer {number}: {mutant.what}\n{mutant.source}")
     assert not survivors, "\n".join(survivors)
 
@@ -59,7 +68,8 @@ def test_there_are_many_mutants(exercise: str) -> None:
 
 def test_every_equivalent_mutant_is_one() -> None:
     for exercise, reasons in EQUIVALENT.items():
-        names = {mutant.what for _, mutant in mutants(exercise)}
-        assert reasons.keys() <= names, exercise
-        assert all(len(reason) > 10 for reason in reasons.values())
+        names = [f"{number}: {mutant.what}" for number, mutant in mutants(exercise)]
+        for pattern, reason in reasons.items():
+            assert any(re.fullmatch(pattern, name) for name in names), f"{exercise}: {pattern}"
+            assert len(reason) > 10
     assert EQUIVALENT.keys() <= BANK.keys()

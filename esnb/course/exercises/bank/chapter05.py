@@ -98,7 +98,7 @@ def load(snapshot, events):
         "every type": variety.types(*variety.ACCOUNT_TYPES),
         "positions": variety.positions_unlike_numbers,
         "amounts": variety.amounts_off_the_hundred,
-        "snapshots": variety.several(lambda loading: loading.snapshot[0], 6),
+        "snapshots": variety.several(lambda case: case[0].snapshot[0], 6),
     },
 )
 def _the_loader(answer: Any, trial: Trial) -> None:
@@ -407,11 +407,11 @@ def choose(snapshots, at, version):
         "in any order",
     ),
     varies={
-        "any order": variety.some(lambda shelf: shelf.snapshots == sorted(shelf.snapshots)),
-        "versions": variety.several(lambda shelf: shelf.version, 3),
-        "the limit": variety.some(lambda shelf: any(n == shelf.at for n, _ in shelf.snapshots)),
+        "any order": variety.some(lambda case: case[0].snapshots == sorted(case[0].snapshots)),
+        "versions": variety.several(lambda case: case[0].version, 3),
+        "the limit": variety.some(lambda case: any(n == case[0].at for n, _ in case[0].snapshots)),
         "two at one number": variety.some(
-            lambda shelf: len({n for n, _ in shelf.snapshots}) < len(shelf.snapshots)
+            lambda case: len({n for n, _ in case[0].snapshots}) < len(case[0].snapshots)
         ),
     },
 )

@@ -343,7 +343,7 @@ def first_reached(history, amount):
     cases=tuple(AMOUNTS),
     varies={
         "every type": variety.types("OrderPlaced", "ItemAdded", "ItemRemoved"),
-        "lengths": variety.lengths(5),
+        "lengths": variety.lengths(4),
         "a total that falls again": variety.some(
             lambda case: max(_totals(case)) > _totals(case)[-1]
         ),

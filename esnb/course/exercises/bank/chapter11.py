@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from esnb import EventStore, LessonClock, Upcasters
 from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.histories import placed_in
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
-from esnb.course.exercises.engine.values import fresh, settled
+from esnb.course.exercises.engine.values import fresh, settled, whole
+from esnb.course.exercises.engine.verdicts import attempt, first_line
 from esnb.events import Event, new_event
 
 chapter = Chapter("11_changing_events")
@@ -17,7 +19,7 @@ chapter = Chapter("11_changing_events")
 Data = dict[str, Any]
 
 
-# --- 11-5 ---------------------------------------------------------------------------------------
+# --- 11-2 ---------------------------------------------------------------------------------------
 
 
 def _stored(trial: Trial, version: int) -> tuple[Data, int]:
@@ -75,7 +77,7 @@ def _twice(data: Data, version: int) -> Data:
 
 
 @chapter.exercise(
-    "11-5",
+    "11-2",
     form="Fill in",
     title="Two steps to today",
     section="What if it changes again?",
@@ -112,13 +114,13 @@ def upcast(data, version):
     },
     cases=("an event of version 1", "an event of version 2", "an event of version 3"),
     varies={
-        "versions": variety.several(lambda stored: stored[1], 3),
-        "currencies": variety.several(lambda stored: stored[0].get("currency"), 3),
-        "further fields": variety.several(lambda stored: len(stored[0]), 3),
+        "versions": variety.several(lambda case: case[0][1], 3),
+        "currencies": variety.several(lambda case: case[0][0].get("currency"), 3),
+        "further fields": variety.several(lambda case: len(case[0][0]), 3),
         "cents that floats do not have": variety.some(
-            lambda stored: (
-                "total" in stored[0]
-                and int(stored[0]["total"] * 100) != round(stored[0]["total"] * 100)
+            lambda case: (
+                "total" in case[0][0]
+                and int(case[0][0]["total"] * 100) != round(case[0][0]["total"] * 100)
             )
         ),
     },
@@ -156,7 +158,7 @@ def _two_steps(answer: Any, trial: Trial) -> None:
     )
 
 
-# --- 11-6 ---------------------------------------------------------------------------------------
+# --- 11-3 ---------------------------------------------------------------------------------------
 
 
 def _parts(data: Data) -> list[tuple[str, Data]]:
@@ -184,7 +186,7 @@ COMPLETED = ("shipped", "not shipped yet")
 
 
 @chapter.exercise(
-    "11-6",
+    "11-3",
     form="Fill in",
     title="Paid and shipped are two facts",
     section="What if one event was really two, or none?",
@@ -216,9 +218,9 @@ def split(data):
     },
     cases=COMPLETED,
     varies={
-        "carriers": variety.several(lambda data: data["carrier"], 3),
-        "methods": variety.several(lambda data: data["method"], 2),
-        "several items": variety.some(lambda data: len(data["items"]) > 1),
+        "carriers": variety.several(lambda case: case[0]["carrier"], 3),
+        "methods": variety.several(lambda case: case[0]["method"], 2),
+        "several items": variety.some(lambda case: len(case[0]["items"]) > 1),
     },
 )
 def _two_facts(answer: Any, trial: Trial) -> None:
@@ -274,7 +276,7 @@ def _two_facts(answer: Any, trial: Trial) -> None:
     )
 
 
-# --- 11-8 ---------------------------------------------------------------------------------------
+# --- 11-5 ---------------------------------------------------------------------------------------
 
 
 def _left_by(trial: Trial, version: int) -> tuple[Data, int]:
@@ -321,7 +323,7 @@ def _no_city(state: Data, version: int) -> Data | None:
 
 
 @chapter.exercise(
-    "11-8",
+    "11-5",
     form="Fill in",
     title="What the old snapshot never held",
     section="Is an old snapshot upcast, too?",
@@ -355,10 +357,10 @@ def upcast_state(state, state_version):
     },
     cases=("a state of version 1", "a state of version 2"),
     varies={
-        "versions": variety.several(lambda left: left[1], 2),
-        "paid and not": variety.some(lambda left: left[0]["paid"] == 0),
-        "cities": variety.several(lambda left: left[0]["city"], 3),
-        "customers": variety.several(lambda left: left[0].get("customer"), 3),
+        "versions": variety.several(lambda case: case[0][1], 2),
+        "paid and not": variety.some(lambda case: case[0][0]["paid"] == 0),
+        "cities": variety.several(lambda case: case[0][0]["city"], 3),
+        "customers": variety.several(lambda case: case[0][0].get("customer"), 3),
     },
 )
 def _old_snapshot(answer: Any, trial: Trial) -> None:
@@ -514,7 +516,7 @@ def _can_tell(answer: Any, trial: Trial) -> None:
         )
 
 
-# --- 11-4 ---------------------------------------------------------------------------------------
+# --- 11-8 ---------------------------------------------------------------------------------------
 
 
 def _income(events: Sequence[Event], start: int = 0) -> int:
@@ -550,7 +552,7 @@ PAYMENTS = {
 
 
 @chapter.exercise(
-    "11-4",
+    "11-8",
     form="Bug hunt",
     title="The tutorial that deletes",
     section="What if the fact itself was wrong?",
@@ -633,3 +635,190 @@ def _one_correction(
     trial.require(len(backs) == len(paid) == 1, "more-than-two", **facts)
     named = str(wrong.event_id) in map(str, backs[0].data.values())
     trial.require(named, "which-one", **facts)
+
+
+# --- 11-1 ---------------------------------------------------------------------------------------
+
+
+@chapter.exercise(
+    "11-1",
+    form="Predict",
+    title="The cents that int cuts off",
+    section="Can today's code read yesterday's event?",
+    stub="""
+cents = ...  # what does int(0.29 * 100) give?
+wrong = ...  # how many of the 1000 prices from 0.01 to 10.00 does int(price * 100) get wrong?
+""",
+    hints=(
+        "Look at `0.29 * 100` in a cell of its own.",
+        "No float is exactly 0.29, and `int` cuts off what is behind the point. Let Python count "
+        "the "
+        "prices for which that matters.",
+        "wrong = sum(int(cents / 100 * 100) != cents for cents in range(1, 1_001))",
+    ),
+    right="69 of 1000 prices lose a cent, and no error is raised. `round` is the cure.",
+    mistakes={
+        "it-rounds": "29 is what `round` gives. `int` cuts off what is behind the point, and "
+        "0.29 * 100 is a little less than 29.",
+        "nothing-is-lost": "Some prices lose a cent. Look at 0.29 again.",
+        "too-many": "Most prices come out right: those whose product is exact, or a little above.",
+        "too-few": "There are more of them. Count all prices, from 0.01 to 10.00.",
+    },
+)
+def _cut_off(answer: Any, trial: Trial) -> None:
+    said = trial.parts(answer, 2, "two numbers: (cents, wrong)")
+    cents, wrong = map(whole, said)
+    if cents is None or wrong is None:
+        trial.fail("wrong-kind", got=repr(said), wanted="two whole numbers")
+    truth = int(0.29 * 100)
+    trial.require(cents != round(0.29 * 100), "it-rounds", got=cents, given=repr(0.29 * 100))
+    trial.require(cents == truth, "other", got=cents, given=repr(0.29 * 100))
+    lost = [n for n in range(1, 1_001) if int(n / 100 * 100) != n]
+    rows: dict[str, Any] = {
+        "got": f"you said {wrong}",
+        "given": [f"{n / 100:.2f}: {int(n / 100 * 100)}" for n in lost[:3]],
+    }
+    trial.require(wrong, "nothing-is-lost", **rows)
+    if wrong != len(lost):
+        trial.fail("too-many" if wrong > len(lost) else "too-few", **rows)
+
+
+# --- 11-4 ---------------------------------------------------------------------------------------
+
+REVENUES: dict[str, tuple[tuple[float, ...], tuple[int, ...]]] = {
+    "old orders and new ones": ((26.9, 0.29), (950, 1237)),
+    "old orders only": ((12.35, 5.7), ()),
+    "new orders only": ((), (3990, 121)),
+}
+
+
+def _orders_of_two_times(old: Sequence[float], new: Sequence[int]) -> EventStore:
+    """Orders with a total in euros (version 1) and with an amount in cents (version 2)."""
+    steps = Upcasters()
+    steps.register("OrderPlaced", 1)(_cents)
+    store = EventStore(clock=LessonClock(), upcasters=steps)
+    datas: list[tuple[Data, int]] = [({"total": euros}, 1) for euros in old]
+    datas += [({"amount": cents}, 2) for cents in new]
+    for number, (data, version) in enumerate(datas):
+        placed = new_event("OrderPlaced", {"customer": "ada", **data}, event_version=version)
+        paid = new_event("PaymentReceived", amount=77)
+        store.append(f"order-{number}", [placed, paid], expected_version=0, aggregate_type="ORDER")
+    return store
+
+
+@chapter.exercise(
+    "11-4",
+    form="Bug hunt",
+    title="Too little revenue, and no error",
+    section="Does every reader see the same?",
+    stub='''
+revenue = """
+    select sum((event_data->>'$.amount')::bigint)
+    from events where event_type = 'OrderPlaced'
+"""
+''',
+    todo="The query is still the analyst's, and too little comes out. Change it, run the cell, and "
+    "check again.",
+    hints=(
+        "Which orders have an `amount` in the table that she asks?",
+        "`events` is the log as it was written. There is a second table, with the log in today's "
+        "shape.",
+        "from events_now where event_type = 'OrderPlaced'",
+    ),
+    right="`events_now` is the log as today's code reads it, so old orders have an `amount` too. "
+    "In `events` a missing field is null, and `sum` passes over nulls.",
+    mistakes={
+        "old-orders-missing": "Old orders are missing. In the log as it was written they have a "
+        "`total` and no `amount`.",
+        "adds-euros": "Euros and cents were added up as if they were one unit.",
+        "other-events": "This counts more than the orders that were placed.",
+        "one-number": "One number is asked for: a row with one column.",
+        "not-a-query": "The engine does not take this query.",
+    },
+    cases=tuple(REVENUES),
+    varies={
+        "old and new orders": variety.several(lambda tried: (bool(tried[0]), bool(tried[1])), 3),
+        "cents that floats do not have": variety.some(lambda tried: 0.29 in tried[0]),
+    },
+)
+def _too_little(answer: Any, trial: Trial) -> None:
+    trial.kind(answer, str, "the text of a query")
+    for name, (old, new) in REVENUES.items():
+        if trial.case(name, (old, new)):
+            _one_revenue(answer, trial, old, new)
+
+
+def _one_revenue(answer: str, trial: Trial, old: Sequence[float], new: Sequence[int]) -> None:
+    store = _orders_of_two_times(old, new)
+    came = attempt(lambda: store.sql(answer).fetchall())
+    if came.error:
+        trial.fail("not-a-query", got=first_line(came.error))
+    rows: dict[str, Any] = {"given": f"old orders: {list(old)} euros; new ones: {list(new)} cents"}
+    one = len(came.value) == 1 and len(came.value[0]) == 1
+    trial.require(one, "one-number", got=[str(row) for row in came.value][:5], **rows)
+    cents = [round(euros * 100) for euros in old]
+    said, truth = came.value[0][0], sum(cents) + sum(new)
+    rows |= {"got": repr(said), "wanted": repr(truth)}
+    if whole(said) == truth:
+        return
+    paid = 77 * (len(old) + len(new))
+    trial.require(whole(said or 0) != sum(new), "old-orders-missing", **rows)
+    more = said is not None and whole(said) in (truth + paid, sum(new) + paid)
+    trial.require(not more, "other-events", **rows)
+    euros = [sum(new) + sum(old), sum(new) + sum(map(int, old)), sum(new) + sum(map(round, old))]
+    if said is not None and any(abs(float(said) - float(sum_)) < 0.01 for sum_ in euros):
+        trial.fail("adds-euros", **rows)
+    trial.fail("other", **rows)
+
+
+# --- 11-6 ---------------------------------------------------------------------------------------
+
+
+@chapter.exercise(
+    "11-6",
+    form="Break it",
+    title="Lost without an error",
+    section="Who tries it on the whole log?",
+    stub="""
+def careless(data):
+    return in_cents(data)  # change this line: the customer gets lost, and nothing fails
+""",
+    todo="The step still keeps everything. Let it lose the customer, and check again.",
+    hints=(
+        "A step returns a dict. What if a key is not in it?",
+        "The amount has to be right, in whole cents, so that whoever looks at amounts is content. "
+        "Leave the customer out of what is returned.",
+        'return {"amount": in_cents(data)["amount"]}',
+    ),
+    right="No error, right amounts, and every customer is gone. A dry run finds what it is asked "
+    "for. That is why its report names each field that no step keeps.",
+    mistakes={
+        "keeps-the-customer": "The customer is still there.",
+        "fails": "The step raised an error: somebody would notice that at once.",
+        "amount-differs": "The amount is not right, in whole cents: somebody would notice that.",
+        "no-data": "A step returns the data of an event: a dict with an `amount`.",
+    },
+    cases=("any order",),
+    varies={
+        "customers": variety.several(lambda data: data["customer"], 2),
+        "cents that floats do not have": variety.some(
+            lambda data: int(data["total"] * 100) != round(data["total"] * 100)
+        ),
+    },
+)
+def _careless(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "careless(data)")
+    for _ in range(12):
+        data, _ = _stored(trial, 1)
+        if not trial.case("any order", data):
+            continue
+        came = attempt(lambda data=data: answer(fresh(data)))  # type: ignore[misc]
+        rows: dict[str, Any] = {"given": [data], "got": came.lines()}
+        trial.require(not came.error, "fails", **rows)
+        trial.require(came.value is not None, "no-return-here", **rows)
+        fits = isinstance(came.value, dict) and "amount" in came.value
+        trial.require(fits, "no-data", **rows)
+        amount = came.value["amount"]
+        right = amount == _today(data, 1)["amount"] and not isinstance(amount, float)
+        trial.require(right, "amount-differs", **rows)
+        trial.require(came.value.get("customer") != data["customer"], "keeps-the-customer", **rows)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,10 +17,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from esnb import Aggregate, EventStore, LessonClock, Projection, Projector, handles
+from esnb.course.exercises.engine import variety
 from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
-from esnb.course.exercises.engine.verdicts import attempt
-from esnb.events import Event
+from esnb.course.exercises.engine.verdicts import attempt, first_line
+from esnb.events import Event, new_event
 from esnb.interchange import write_jsonl
 from esnb.privacy import KeyVault, forget
 from esnb.shop import first_orders
@@ -27,7 +30,7 @@ from esnb.store.readonly_sql import shut
 chapter = Chapter("11b_forgetting_and_proof")
 
 
-# --- 11b-1 --------------------------------------------------------------------------------------
+# --- 11b-2 --------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -46,7 +49,7 @@ def _shop_file() -> tuple[bytes, str]:
 
 
 @chapter.exercise(
-    "11b-1",
+    "11b-2",
     form="Break it",
     title="Nothing found",
     section="Who computes it for you?",
@@ -107,7 +110,7 @@ def _verified(path: Path, proof: str) -> tuple[Any, Any]:
         return store.verify(), store.verify(proof)
 
 
-# --- 11b-5 --------------------------------------------------------------------------------------
+# --- 11b-1 --------------------------------------------------------------------------------------
 
 Rows = list[tuple[str, ...]]
 
@@ -137,7 +140,7 @@ def _acts(rows: Rows) -> dict[str, tuple[str, Rows]]:
 
 
 @chapter.exercise(
-    "11b-5",
+    "11b-1",
     form="Bug hunt",
     title="The proof that saw no swap",
     section="Can a hash tell?",
@@ -361,7 +364,7 @@ def _where_she_stands(answer: Any, trial: Trial) -> None:
         )
 
 
-# --- 11b-7 --------------------------------------------------------------------------------------
+# --- 11b-4 --------------------------------------------------------------------------------------
 
 Row = dict[str, Any]
 _FACTS = (
@@ -405,7 +408,7 @@ def _place(row: Row) -> tuple[Any, ...]:
 
 
 @chapter.exercise(
-    "11b-7",
+    "11b-4",
     form="Break it",
     title="A seal on the wrong letter",
     section="What if the log never held the name?",
@@ -477,3 +480,269 @@ def _brief(rows: Any) -> list[str]:
         else f"{row!r:.80}"
         for row in rows
     ]
+
+
+# --- 11b-3 --------------------------------------------------------------------------------------
+
+FATES = {
+    "another event is appended": "later-events-count",
+    "event 8 is changed": "the-last-is-covered",
+    "event 3 is removed": "the-middle-is-covered",
+    "the file is copied to another disk": "a-copy-is-the-log",
+}
+
+
+@functools.cache
+def _what_holds() -> dict[str, bool]:
+    """Whether a proof of position 8 still holds, asked of a real file in each of the cases."""
+    content, proof = _shop_file()
+    acts = {
+        "event 8 is changed": "update events set event_type = 'Other' where position = 8",
+        "event 3 is removed": "delete from events where position = 3",
+    }
+    holds = {}
+    for fate in FATES:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "shop.duckdb"
+            path.write_bytes(content)
+            if fate in acts:
+                with duckdb.connect(str(path)) as raw:
+                    raw.execute(acts[fate])
+            with EventStore(path, clock=LessonClock()) as store:
+                if fate == "another event is appended":
+                    refund = new_event("RefundIssued", amount=100, reason="goodwill")
+                    store.append("order-1044", [refund], expected_version=0, aggregate_type="ORDER")
+                holds[fate] = store.verify(proof).ok
+    return holds
+
+
+@chapter.exercise(
+    "11b-3",
+    form="Predict",
+    title="Does the old proof still hold?",
+    section="What if somebody rewrites the chain too?",
+    stub="""
+holds = {
+    "another event is appended": ...,
+    "event 8 is changed": ...,
+    "event 3 is removed": ...,
+    "the file is copied to another disk": ...,
+}  # True: verify(proof of position 8) finds nothing
+""",
+    hints=(
+        "Each value of the chain speaks for the log *up to there*.",
+        "The proof was taken at position 8. Which of the four changes anything at or before it?",
+        'holds = {"another event is appended": True,',
+    ),
+    right="Nothing that comes later can change the value at 8, and everything up to it does. So "
+    "one short text, kept elsewhere, speaks for the whole past.",
+    mistakes={
+        "later-events-count": "The value at 8 was computed before there was an event 9.",
+        "the-last-is-covered": "The value at 8 is made of event 8 and of the value before it.",
+        "the-middle-is-covered": "Every value takes in the value before it. What happens to event "
+        "3 "
+        "is seen at 3, and at all positions after it.",
+        "a-copy-is-the-log": "A copy has the same events. A proof speaks for what is in the log, "
+        "and "
+        "not for where the file is.",
+        "not-true-or-false": "Keep the four lines, and give each True or False.",
+    },
+)
+def _still_holds(answer: Any, trial: Trial) -> None:
+    trial.kind(answer, dict, "the dict of the four cases")
+    fits = answer.keys() == FATES.keys() and all(said in (True, False) for said in answer.values())
+    trial.require(fits, "not-true-or-false", got=[f"{k}: {v!r}" for k, v in answer.items()])
+    for fate, truth in _what_holds().items():
+        trial.require(
+            bool(answer[fate]) == truth, FATES[fate], when=fate, got=f"you said {answer[fate]}"
+        )
+
+
+# --- 11b-5 --------------------------------------------------------------------------------------
+
+GONE = "(forgotten)"
+People = list[dict[str, str]]
+CROWDS = ("two people with one name", "several forgotten people", "somebody registered twice")
+
+
+def _crowd(trial: Trial, kind: str) -> People:
+    """Registrations: an id and a name each; some forgotten, some with one name, some twice."""
+    names = ["Ada Novak", "Ben Okafor", "Cleo Marsh"]
+    people = [
+        {"customer": f"c-{17 + n}", "name": trial.rng.choice(names)}
+        for n in range(trial.rng.randint(1, 4))
+    ]
+    if kind == CROWDS[0]:
+        people += [
+            {"customer": "c-40", "name": "Ada Novak"},
+            {"customer": "c-41", "name": "Ada Novak"},
+        ]
+    elif kind == CROWDS[1]:
+        people += [{"customer": f"c-{50 + n}", "name": GONE} for n in range(2)]
+    else:
+        people += [dict(trial.rng.choice(people)), {"customer": "c-60", "name": GONE}]
+    trial.rng.shuffle(people)
+    return people
+
+
+def _by_ids(people: People) -> int:
+    ids = sorted(person["customer"] for person in people)
+    return sum(n == 0 or ids[n - 1] != one for n, one in enumerate(ids))
+
+
+@chapter.exercise(
+    "11b-5",
+    form="Bug hunt",
+    title="Two people, one name",
+    section="What remains of a forgotten person?",
+    stub="""
+def count_customers(registered):
+    return len({data["name"] for data in registered})
+""",
+    todo="The report still counts names. Change it, run the cell, and check again.",
+    hints=(
+        "Forget two people in your head. How many different names are left?",
+        "A name may be shared, changed and forgotten. Which field is one for each person, and "
+        "stays?",
+        'len({data["customer"] for data in registered})',
+    ),
+    right="Ids count people, whether they are forgotten or not. Never use personal data as a key.",
+    mistakes={
+        "counts-names": "All forgotten people have one name, and two people may share one. Names "
+        "do "
+        "not count people.",
+        "counts-rows": "Somebody registered twice, and is one customer.",
+        "leaves-out-the-forgotten": "A forgotten person is still a customer that the shop had. "
+        "Only "
+        "the name is gone.",
+        "forgotten-count-as-one": "The forgotten count as one here, and they are several people.",
+    },
+    cases=CROWDS,
+    varies={
+        "forgotten people": variety.some(lambda people: any(p["name"] == GONE for p in people)),
+        "somebody twice": variety.some(lambda people: _by_ids(people) < len(people)),
+        "lengths": variety.lengths(3),
+    },
+)
+def _two_people(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "count_customers(registered)")
+    cases = {kind: [_crowd(trial, kind) for _ in range(6)] for kind in CROWDS}
+    there = partial(_but_forgotten, one=0)
+    trial.compare(
+        answer,
+        _by_ids,
+        cases,
+        legal=bool,
+        models={
+            "counts-names": lambda people: len({p["name"] for p in people}),
+            "counts-rows": len,
+            "leaves-out-the-forgotten": there,
+            "leaves-out-the-forgotten 2": lambda people: sum(p["name"] != GONE for p in people),
+            "forgotten-count-as-one": partial(_but_forgotten, one=1),
+        },
+    )
+
+
+def _but_forgotten(people: People, *, one: int) -> int:
+    known = {p["customer"] for p in people if p["name"] != GONE}
+    return len(known) + one * any(p["name"] == GONE for p in people)
+
+
+# --- 11b-7 --------------------------------------------------------------------------------------
+
+LETTERS: dict[str, tuple[tuple[str, str], ...]] = {
+    "two people, two reasons": (("c-17", "asked by letter"), ("c-18", "account closed")),
+    "one person": (("c-19", "asked by telephone"),),
+    "nobody yet": (),
+}
+
+
+def _asked_to_forget(people: Sequence[tuple[str, str]]) -> EventStore:
+    """A shop of three customers, of whom some were forgotten, a day apart."""
+    vault = KeyVault(personal={"CustomerRegistered": {"customer": ["name"]}})
+    clock = LessonClock()
+    store = EventStore(clock=clock, vault=vault)
+    for person in ("c-17", "c-18", "c-19"):
+        event = new_event("CustomerRegistered", customer=person, name=NAME)
+        store.append(f"customer-{person}", [event], expected_version=0, aggregate_type="CUSTOMER")
+    for person, reason in people:
+        clock.advance(days=1)
+        forget(store, person, reason=reason)
+    return store
+
+
+@chapter.exercise(
+    "11b-7",
+    form="Fill in",
+    title="Whom did the shop forget?",
+    section="Where does the name still stand?",
+    stub='''
+query = """
+    select event_type, count(*) as events
+    from events group by all order by all
+"""
+''',
+    todo="The query still counts events. Change it, run the cell, and check again.",
+    hints=(
+        "That somebody was forgotten is an event, too. What is it called?",
+        "The event is `PersonForgotten`. Its data has the `person` and the `reason`, and the time "
+        "is "
+        "`occurred_at`.",
+        "select event_data->>'$.person' as person, ...",
+    ),
+    right="Who, when and why: the log says so, and nothing of what was forgotten.",
+    mistakes={
+        "other-events": "These rows are not about forgetting. Ask for `PersonForgotten` only.",
+        "without-who": "The rows do not say whom it was about. The data of the event has a "
+        "`person`.",
+        "without-why": "The rows do not say why. The reason is in the data of the event.",
+        "without-when": "The rows do not say when. The time of an event is `occurred_at`.",
+        "more-columns": "The rows have more columns than who, when and why.",
+        "not-a-query": "The engine does not take this query.",
+    },
+    cases=tuple(LETTERS),
+    varies={
+        "people": variety.several(len, 3),
+        "reasons": lambda seen: len({why for people in seen for _, why in people}) > 2,
+    },
+)
+def _whom(answer: Any, trial: Trial) -> None:
+    trial.kind(answer, str, "the text of a query")
+    for name, people in LETTERS.items():
+        if trial.case(name, people):
+            _one_inspection(answer, trial, people)
+
+
+def _one_inspection(answer: str, trial: Trial, people: Sequence[tuple[str, str]]) -> None:
+    store = _asked_to_forget(people)
+    came = attempt(lambda: store.sql(answer).fetchall())
+    if came.error:
+        trial.fail("not-a-query", got=first_line(came.error))
+    noted = [event for event in store.read_all() if event.type == "PersonForgotten"]
+    wanted = [
+        {person, reason, f"{event.occurred_at:%Y-%m-%d %H:%M}"}
+        for (person, reason), event in zip(people, noted, strict=True)
+    ]
+    # In which order rows and columns stand is not asked for, nor how the time is written.
+    got = [{_minute(part) for part in row} for row in came.value]
+    if sorted(map(sorted, got)) == sorted(map(sorted, wanted)):
+        return
+    rows: dict[str, Any] = {
+        "got": [str(row) for row in came.value][:6] or "no row",
+        "wanted": [str(sorted(row)) for row in wanted] or "no row",
+    }
+    trial.require(len(got) == len(wanted), "other-events", **rows)
+    for key, values in (
+        ("without-who", {person for person, _ in people}),
+        ("without-why", {reason for _, reason in people}),
+        ("without-when", {f"{event.occurred_at:%Y-%m-%d %H:%M}" for event in noted}),
+    ):
+        trial.require(all(row & values for row in got), key, **rows)
+    trial.fail("more-columns" if any(len(row) > 3 for row in got) else "other", **rows)
+
+
+def _minute(part: Any) -> str:
+    """A value as text; a time to the minute."""
+    text = f"{part:%Y-%m-%d %H:%M}" if isinstance(part, datetime) else str(part)
+    stamp = re.match(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)", text)
+    return f"{stamp[1]} {stamp[2]}" if stamp else text

@@ -117,7 +117,7 @@ def _short(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {row[name]}" for name in ("id", "price", "refund_to"))
 
 
-# --- 12-3 ---------------------------------------------------------------------------------------
+# --- 12-5 ---------------------------------------------------------------------------------------
 
 
 def _turns(answers: Mapping[str, Any]) -> dict[str, str]:
@@ -134,7 +134,7 @@ def _turns(answers: Mapping[str, Any]) -> dict[str, str]:
 
 
 @chapter.exercise(
-    "12-3",
+    "12-5",
     form="Your data",
     title="What does your verdict hang on?",
     section="How do you decide?",
@@ -201,7 +201,7 @@ def _your_verdict(answer: Any, trial: Trial) -> None:
     )
 
 
-# --- 12-4 ---------------------------------------------------------------------------------------
+# --- 12-2 ---------------------------------------------------------------------------------------
 
 
 class Deed(NamedTuple):
@@ -304,7 +304,7 @@ def _judged(deeds: Sequence[Deed], got: Mapping[Any, Any]) -> str:
 
 
 @chapter.exercise(
-    "12-4",
+    "12-2",
     form="Bug hunt",
     title="Two prices went down",
     section="What does a changed row not say?",
@@ -386,7 +386,7 @@ def _went_down(answer: Any, trial: Trial) -> None:
             )
 
 
-# --- 12-5 ---------------------------------------------------------------------------------------
+# --- 12-3 ---------------------------------------------------------------------------------------
 
 MOMENTS = ("before the look", "after the look", "after the send")
 
@@ -417,7 +417,7 @@ class _Broker:
 
 
 @chapter.exercise(
-    "12-5",
+    "12-3",
     form="Break it",
     title="One lamp, two honest customers",
     section="Is Kafka an event store?",
@@ -470,3 +470,121 @@ def _honest(answer: Any, trial: Trial) -> None:
     trial.require(len(bens) == sum("ben sends lamp:" in done for done in bens), "other-key", **rows)
     trial.require(not broker.cheat, broker.cheat or "other", **rows)
     trial.require("sold to ada" in sales, "too-early", **rows)
+
+
+# --- 12-4 ---------------------------------------------------------------------------------------
+
+
+class _Crash(BaseException):
+    """The consumer's machine goes off. No Exception, so that nobody handles it."""
+
+
+class Bookmark:
+    """What survives a crash: how many records are done."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+        self.moves: list[int] = []
+
+    def offset(self) -> int:
+        """The place of the next record."""
+        return self._offset
+
+    def move_to(self, offset: int) -> None:
+        """Everything before this place is done."""
+        self._offset = offset
+        self.moves.append(offset)
+
+
+#: The records, and the calls of `work` at which the machine goes off: before the work or after it.
+CRASHES: dict[str, tuple[tuple[list[int], tuple[tuple[int, str], ...]], ...]] = {
+    "no crash": (([100, 237, 300], ()), ([], ())),
+    "a crash before the work": (([100, 200, 337, 400], ((3, "before"),)), ([55], ((1, "before"),))),
+    "a crash after the work": (([120, 230, 340], ((2, "after"),)),),
+    "two crashes": (([7, 11, 13, 17, 19], ((2, "before"), (5, "after"))),),
+}
+
+
+@chapter.exercise(
+    "12-4",
+    form="Bug hunt",
+    title="The bookmark that came too early",
+    section="Is Kafka an event store?",
+    stub="""
+def consume(records, bookmark, work):
+    while bookmark.offset() < len(records):
+        place = bookmark.offset()
+        bookmark.move_to(place + 1)
+        work(records[place])
+""",
+    todo="The function is still the one with the bug. Move a line, run the cell, and check again.",
+    hints=(
+        "The machine goes off in `work`. What does the bookmark say then?",
+        "A bookmark says what is *done*. If it moves before the work, a crash between the two "
+        "skips "
+        "a record; if it moves after it, a crash repeats one.",
+        "work(records[place])\n        bookmark.move_to(...)",
+    ),
+    right="Work first, then the bookmark: at least once. A crash repeats one record at most, and "
+    "an id tells that it was there before.",
+    mistakes={
+        "skips-a-record": "A record was never worked on: the bookmark had passed it when the "
+        "machine "
+        "went off. That is *at most once*.",
+        "starts-over": "After a crash, records came again that were done long before. The bookmark "
+        "has to move with each record.",
+        "stops-too-early": "There was no crash, and not every record was worked on.",
+        "works-twice": "There was no crash, and a record was worked on more than once.",
+        "another-order": "The records were not worked on in their order.",
+    },
+    cases=tuple(CRASHES),
+    varies={
+        "crashes before and after": lambda seen: (
+            {side for _, crashes in seen for _, side in crashes} == {"before", "after"}
+        ),
+        "several crashes": variety.some(lambda tried: len(tried[1]) > 1),
+        "no record at all": variety.some(lambda tried: not tried[0]),
+    },
+)
+def _too_early(answer: Any, trial: Trial) -> None:
+    trial.function(answer, "consume(records, bookmark, work)")
+    for name, tries in CRASHES.items():
+        for records, crashes in tries:
+            if trial.case(name, (records, crashes)):
+                _one_run(answer, trial, records, dict(crashes))
+
+
+def _one_run(answer: Any, trial: Trial, records: list[int], crashes: dict[int, str]) -> None:
+    bookmark, done, calls = Bookmark(), list[int](), 0
+    story: list[str] = []
+
+    def work(record: int) -> None:
+        nonlocal calls
+        calls += 1
+        if crashes.get(calls) == "before":
+            story.append(f"the machine goes off before {record} is done")
+            raise _Crash
+        done.append(record)
+        story.append(f"{record} is done")
+        if crashes.get(calls) == "after":
+            story.append("the machine goes off")
+            raise _Crash
+
+    for _ in range(len(crashes) + 1):
+        try:
+            came = attempt(lambda: answer(list(records), bookmark, work))
+        except _Crash:
+            story.append(f"it starts again; the bookmark says {bookmark.offset()}")
+            continue
+        if came.error:
+            trial.fail_for(came.error, given=records)
+        break
+    rows: dict[str, Any] = {"given": f"records {records}", "got": story or "nothing is done"}
+    trial.require(
+        set(done) >= set(records), "skips-a-record" if crashes else "stops-too-early", **rows
+    )
+    firsts = list(dict.fromkeys(done))
+    trial.require(firsts == records, "another-order", **rows)
+    again = len(done) - len(records)
+    if again > sum(side == "after" for side in crashes.values()):
+        trial.fail("starts-over" if crashes else "works-twice", **rows)

@@ -150,9 +150,13 @@ def _read_all() -> None:
 
 
 def exercises() -> dict[str, Exercise]:
-    """The whole bank, in the order of the notebooks and, in each, of registration."""
+    """The whole bank, in the order of the notebooks and, in each, of the numbers."""
     _read_all()
-    return {e.id: e for e in sorted(_BANK.values(), key=lambda e: e.notebook)}
+    return {e.id: e for e in sorted(_BANK.values(), key=lambda e: (e.notebook, _number(e.id)))}
+
+
+def _number(id: str) -> int:
+    return int(id.rpartition("-")[2])
 
 
 def next_after(exercise: Exercise) -> Exercise | None:

@@ -68,7 +68,10 @@ class _Meter:
 
     def __init__(self) -> None:
         self.clock: int | None = None
-        self.lap()
+        self.asked = False
+        self.ready = threading.Event()
+        self.first = self.began = 0.0
+        self.since = time.monotonic()
 
     def start(self) -> None:
         """Called in the thread that is measured."""
@@ -76,6 +79,7 @@ class _Meter:
             self.clock = time.pthread_getcpuclockid(threading.get_ident())
         self.first = self.now()
         self.lap()
+        self.ready.set()
 
     def now(self) -> float:
         """Seconds of work so far; of the whole process where a thread has no clock."""
@@ -98,6 +102,7 @@ def lap() -> None:
     """Begin to count anew: the answer is called now. Does nothing outside of `run`."""
     meter = getattr(_meters, "meter", None)
     if meter is not None:
+        meter.asked = True
         meter.lap()
 
 
@@ -236,6 +241,7 @@ def _wait(
     """Wait until the thread ends, or has worked or slept too long; "asleep" for one that slept."""
     allowed, idle = seconds * slowness(), max(IDLE, seconds)
     until = time.monotonic() + seconds * PATIENCE
+    meter.ready.wait(seconds)  # before that, its clock is another one
     worked, woke, others = meter.now(), time.monotonic(), time.process_time()
     while thread.is_alive() and time.monotonic() < until:
         thread.join(0.02)
@@ -247,7 +253,9 @@ def _wait(
         if clock - woke > idle:
             # A query may be at work in the threads of the database, while this one waits for it.
             return "" if time.process_time() - others > 0.2 * idle else "asleep"
-        if clock - meter.since > SILENCE:
+        silent, busy = clock - meter.since, now - meter.began
+        # Not for a thread that others keep from its work: it is neither busy nor asleep.
+        if meter.asked and silent > SILENCE and not 0.05 * silent < busy < SILENCE / 2:
             say("Still trying your answer. It is stopped if it does not come to an end.")
     return ""
 

@@ -21,22 +21,6 @@ def in_order(letters):
 """,
         """
 def in_order(letters):
-    seen = set()
-    for letter in sorted(letters, key=lambda letter: letter.sequence_number):
-        if letter.event_id not in seen:
-            seen.add(letter.event_id)
-            yield letter
-""",
-        """
-def in_order(letters):
-    result = []
-    for letter in sorted(letters, key=lambda letter: letter.sequence_number):
-        if not result or result[-1].sequence_number != letter.sequence_number:
-            result.append(letter)
-    return result
-""",
-        """
-def in_order(letters):
     letters.sort(key=lambda letter: letter.sequence_number)
     return [a for n, a in enumerate(letters) if a not in letters[:n]]
 """,
@@ -52,14 +36,6 @@ def in_order(letters):
 """,
     ],
     "02-2": [
-        """
-def catch_up(store, bookmark):
-    new = []
-    for event in store.read_all(after=bookmark):
-        new.append(event)
-        bookmark = event.position
-    return new, bookmark
-""",
         """
 def catch_up(store, bookmark):
     new = [e for e in store.read_all() if e.position > bookmark]
@@ -79,18 +55,6 @@ def forge(events):
     forged[0] = new_event("OrderPlaced", data)
     forged[0] = replace(events[0], event_data=data)
     return forged
-""",
-        """
-from copy import deepcopy
-def forge(events):
-    forged = deepcopy(events)
-    forged[0].event_data["items"][0]["quantity"] += 7
-    return tuple(forged)
-""",
-        """
-def forge(events):
-    return [replace(e, event_data={**e.data, "customer": "eve"}) if e.type == "OrderPlaced" else e
-            for e in events]
 """,
     ],
     "02-4": [

@@ -30,39 +30,14 @@ def choose(snapshots, at, version):
 
 
 RIGHT = {
-    "05-1": [
-        _load(),
-        """
-def load(snapshot, events):
-    number, balance = snapshot
-    for event in events[number:]:
-        balance += change(event)
-    return balance, len(events) - number
-""",
-    ],
+    "05-1": [],
     "05-2": ["longest = 28", "longest = next(n for n in range(1, 99) if never(n) > best(n)) - 1"],
     "05-3": [
         _needs(True, True, False, False),
         'needs["balance is renamed"] = needs["apply takes a fee of 10"] = True\n'
         'needs["a new command close()"] = needs["refuses() allows at most 100.00"] = False',
     ],
-    "05-4": [
-        """
-def choose(snapshots, at, version):
-    for number, written_by in sorted(snapshots, reverse=True):
-        if number <= at and written_by == version:
-            return number
-    return 0
-""",
-        """
-import pandas as pd
-
-def choose(snapshots, at, version):
-    shelf = pd.DataFrame(snapshots, columns=["number", "version"])
-    fit = shelf[(shelf.number <= at) & (shelf.version == version)]
-    return 0 if fit.empty else int(fit.number.max())
-""",
-    ],
+    "05-4": [],
 }
 # The second right answer fills in a dict that is there.
 RIGHT["05-3"][1] = "needs = {}\n" + RIGHT["05-3"][1]

@@ -36,29 +36,9 @@ def first_reached(history, amount):
     found = history.first(lambda order: order.total >= amount, scan=True)
     return None if found is None else found.number
 """,
-        """
-def first_reached(history, amount):
-    for number, state in enumerate(history.states()):
-        if state["total"] >= amount:
-            return number
-""",
-        """
-def first_reached(history, amount):
-    changes = history.changes("total")
-    high = changes[changes["after"].astype(int) >= amount]
-    return None if high.empty else int(high["sequence_number"].iloc[0])
-""",
     ],
     "06-5": [
         _balances("not e.occurred_at > when", "not e.recorded_at > when"),
-        """
-def balances(events, when):
-    was = known = 0
-    for event in events:
-        was += balance([event]) * (event.occurred_at <= when)
-        known += balance([event]) * (event.recorded_at <= when)
-    return [was, known]
-""",
     ],
 }
 

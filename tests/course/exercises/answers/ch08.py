@@ -39,28 +39,9 @@ RIGHT = {
     ],
     "08-2": [
         _customers(),
-        '''
-sql = ["""create or replace temp table sums as
-          select customer, sum(orders) as orders from (
-              from customers union all
-              select event_data->>'$.customer', 1 from new_events
-              where event_type = 'OrderPlaced') group by all""",
-       "delete from customers where customer in (select customer from sums)",
-       "insert into customers from sums"]
-''',
     ],
     "08-3": [
         _THANKS + _SHIPPED + _ROW + _MAIL + "        self.outbox += [event.aggregate_id]\n",
-        """
-class Thanks(Projection):
-    tables = {"parcels": "order_id varchar primary key"}
-    outbox = []
-    sql = "insert into parcels select aggregate_id from new_events where event_type like '%ipped'"
-
-    @reacts_to("OrderShipped")
-    def thank(self, event):
-        Thanks.outbox.append(event.aggregate_id)
-""",
     ],
     "08-4": [
         "yours = ['RefundIssued', {'amount': 'twelve'}]",

@@ -61,55 +61,27 @@ IN_CENTS = (
 )
 
 RIGHT = {
-    "11-5": [
-        """
-def upcast(data, version):
-    match version:
-        case 1:
-            rest = dict(data)
-            cents = round(rest.pop("total") * 100)
-            return upcast({**rest, "amount": cents}, 2)
-        case 2:
-            return data | {"currency": "EUR"}
-    return data
-""",
-        """
-from decimal import Decimal
-
-def to_cents(data):
-    new = {key: value for key, value in data.items() if key != "total"}
-    new["amount"] = int(Decimal(str(data["total"])) * 100)
-    return new
-
-chain = [to_cents, lambda data: dict(data, currency="EUR")]
-
-def upcast(data, version):
-    for step in chain[version - 1:]:
-        data = step(data)
-    return data
-""",
-    ],
     "11-6": [
-        _split(
-            "yield 'PaymentReceived', {k: data[k] for k in ('amount', 'method')}",
-            "if data['carrier']:",
-            "    yield 'OrderShipped', {k: data[k] for k in ('items', 'carrier')}, 1",
-        ),
+        "careless = lambda data: {k: v for k, v in in_cents(data).items() if k != 'customer'}",
+    ],
+    "11-4": [
+        '''
+revenue = """
+    with orders as (from events_now where event_type = 'OrderPlaced')
+    select coalesce(sum((event_data->>'$.amount')::int), 0) as cents from orders
+"""
+''',
+    ],
+    "11-1": [
+        "cents, wrong = int(0.29 * 100), sum(int(n / 100 * 100) != n for n in range(1, 1001))",
         """
-belongs = {"PaymentReceived": {"amount", "method"}, "OrderShipped": {"carrier", "items"}}
-split = lambda data: [
-    (kind, {name: value for name, value in data.items() if name in names})
-    for kind, names in belongs.items() if all(data[name] is not None for name in names)]
+import numpy as np
+cents, wrong = np.int64(28), 69.0
 """,
     ],
-    "11-8": [
-        """
-def upcast_state(state, state_version):
-    if "customer" in state:
-        for name in ("amount", "paid"):
-            state[name] = round(100 * state[name])
-        return state
-""",
+    "11-2": [],
+    "11-3": [],
+    "11-5": [
         """
 from decimal import Decimal
 upcast_state = lambda state, version: None if version > 1 else {
@@ -124,7 +96,7 @@ upcast_state = lambda state, version: None if version > 1 else {
         " 'who opened the form and saved nothing?'],"
         " 'both both business business neither'.split()))",
     ],
-    "11-4": [
+    "11-8": [
         _correct(BACK, PAY),
         """
 def correct(events, wrong, amount):
@@ -138,7 +110,66 @@ def correct(events, wrong, amount):
 }
 
 WRONG = {
-    "11-5": {
+    "11-6": {
+        "keeps-the-customer": """
+def careless(data):
+    return {**in_cents(data)}
+""",
+        "fails": """
+def careless(data):
+    return {'amount': data['amount']}
+""",
+        "amount-differs": """
+def careless(data):
+    return {'amount': int(data['total'] * 100)}
+""",
+        "no-data": """
+def careless(data):
+    return {}
+""",
+        "no-return": """
+def careless(data):
+    data.pop('customer')
+""",
+    },
+    "11-4": {
+        "old-orders-missing": '''
+revenue = """
+    select sum((event_data->>'$.amount')::bigint)::int from events where event_type = 'OrderPlaced'
+"""
+''',
+        "adds-euros": '''
+revenue = """
+    select sum(coalesce((event_data->>'$.amount')::double, (event_data->>'$.total')::double))
+    from events where event_type = 'OrderPlaced'
+"""
+''',
+        "other-events": '''
+revenue = """
+    select sum((event_data->>'$.amount')::bigint) from events_now
+"""
+''',
+        "one-number": '''
+revenue = """
+    select event_type, sum((event_data->>'$.amount')::bigint) from events_now group by all
+"""
+''',
+        "not-a-query": '''
+revenue = """
+    select sum(amount) from events_now
+"""
+''',
+        "wrong-kind": "revenue = 4590",
+    },
+    "11-1": {
+        "it-rounds": "cents, wrong = 29, 69",
+        "nothing-is-lost": "cents, wrong = 28, 0",
+        "too-many": "cents, wrong = 28, 500",
+        "too-few": "cents, wrong = 28, 1",
+        "other": "cents, wrong = 30, 69",
+        "wrong-kind": "cents, wrong = 'a', 69",
+    },
+    "11-2": {
         "one-step-only": """
 def upcast(data, version):
     if version == 1:
@@ -171,7 +202,7 @@ def upcast(data, version):
         "error": _upcast(CENTS, when="< 4").replace("version < 2", "version"),
         "wrong-kind": "upcast = {1: in_cents}",
     },
-    "11-6": {
+    "11-3": {
         "loses-the-shipment": """
 def split(data):
     return [("PaymentReceived", {"amount": data["amount"], "method": data["method"]})]
@@ -200,7 +231,7 @@ def split(data):
         "error": _split("return [('PaymentReceived', data['total'])]"),
         "wrong-kind": "split = ['PaymentReceived', 'OrderShipped']",
     },
-    "11-8": {
+    "11-5": {
         "no-state": """
 def upcast_state(state, state_version):
     if state_version == 1:
@@ -232,7 +263,7 @@ def upcast_state(state, state_version):
         "other-words": _tells("yes", "both", "business", "business", "neither"),
         "wrong-kind": "can_tell = 'business'",
     },
-    "11-4": {
+    "11-8": {
         "wrong-amount": """
 def correct(events, wrong, amount):
     back = new_event("PaymentReversed", amount=-wrong.data["amount"], of=str(wrong.event_id))

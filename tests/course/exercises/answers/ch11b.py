@@ -29,22 +29,47 @@ def _swap(lines: str) -> str:
 
 
 RIGHT = {
-    "11b-1": [
+    "11b-7": [
+        '''
+query = """
+    select occurred_at, event_data->>'$.reason' as why, event_data->>'$.person' as who
+    from events where event_type = 'PersonForgotten' order by position desc
+"""
+''',
+        '''
+query = """
+    select event_data->>'$.person', strftime(occurred_at, '%Y-%m-%d %H:%M'), event_data->>'$.reason'
+    from events_now where event_type = 'PersonForgotten'
+"""
+''',
+    ],
+    "11b-5": [
+        """
+def count_customers(registered):
+    seen = []
+    for data in registered:
+        if data['customer'] not in seen:
+            seen.append(data['customer'])
+    return len(seen)
+""",
+    ],
+    "11b-3": [
+        """
+holds = {'another event is appended': 1, 'event 8 is changed': 0, 'event 3 is removed': 0,
+         'the file is copied to another disk': 1}
+""",
+        """
+fates = ('another event is appended', 'event 8 is changed', 'event 3 is removed',
+         'the file is copied to another disk')
+holds = {fate: fate.endswith(('appended', 'disk')) for fate in fates}
+""",
+    ],
+    "11b-2": [
         "statements = [f'delete from {table} where position >= 7' "
         "for table in ('chain', 'events')]",
         "statements = ['truncate chain', 'truncate events']",
     ],
-    "11b-5": [
-        "proof_of = lambda rows: sha256(repr([tuple(map(str, row)) for row in rows])"
-        ".encode()).digest()",
-        """
-import json
-def proof_of(rows):
-    digest = sha256()
-    for number, row in enumerate(rows):
-        digest.update(json.dumps([number, *row]).encode())
-    return digest.hexdigest()
-""",
+    "11b-1": [
         """
 def proof_of(rows):
     if not rows:
@@ -59,25 +84,96 @@ def proof_of(rows):
         " 'her snapshot': 1, 'the read model': 1, 'the data in a JSON Lines export': 0,"
         " 'a CSV file of the read model': 1}",
     ],
-    "11b-7": [
+    "11b-4": [
         _swap("rows[2]['box'] = rows[1]['box']"),
-        """
-def swap(rows):
-    old, new = (r for r in rows if r["stream"].endswith("17") and r["field"] == "street")
-    old["number"], new["number"] = new["number"], old["number"]
-""",
-        """
-def swap(rows):
-    first = {}
-    for row in rows:
-        first.setdefault((row["stream"], row["field"]), row["box"])
-    return [{**row, "box": first[row["stream"], row["field"]]} for row in reversed(rows)]
-""",
     ],
 }
 
 WRONG = {
-    "11b-1": {
+    "11b-7": {
+        "other-events": '''
+query = """
+    select event_data->>'$.customer', event_type, occurred_at from events
+"""
+''',
+        "without-who": '''
+query = """
+    select event_data->>'$.reason', occurred_at from events where event_type = 'PersonForgotten'
+"""
+''',
+        "without-why": '''
+query = """
+    select event_data->>'$.person', occurred_at from events where event_type = 'PersonForgotten'
+"""
+''',
+        "without-when": '''
+query = """
+    select event_data->>'$.person', event_data->>'$.reason'
+    from events where event_type = 'PersonForgotten'
+"""
+''',
+        "more-columns": '''
+query = """
+    select event_data->>'$.person', event_data->>'$.reason', occurred_at, event_type
+    from events where event_type = 'PersonForgotten'
+"""
+''',
+        "not-a-query": '''
+query = """
+    select person from events where event_type = 'PersonForgotten'
+"""
+''',
+    },
+    "11b-5": {
+        "counts-names": """
+def count_customers(registered):
+    names = sorted(data['name'] for data in registered)
+    return len(set(names))
+""",
+        "counts-rows": """
+def count_customers(registered):
+    return len(registered)
+""",
+        "leaves-out-the-forgotten": """
+def count_customers(registered):
+    return len({d['customer'] for d in registered if d['name'] != '(forgotten)'})
+""",
+        "forgotten-count-as-one": """
+def count_customers(registered):
+    known = {d['customer'] for d in registered if d['name'] != '(forgotten)'}
+    return len(known) + any(d['name'] == '(forgotten)' for d in registered)
+""",
+        "no-return": """
+def count_customers(registered):
+    print(len({d['customer'] for d in registered}))
+""",
+    },
+    "11b-3": {
+        "later-events-count": """
+holds = {'another event is appended': False, 'event 8 is changed': False,
+         'event 3 is removed': False,
+         'the file is copied to another disk': True}
+""",
+        "the-last-is-covered": """
+holds = {'another event is appended': True, 'event 8 is changed': True, 'event 3 is removed': False,
+         'the file is copied to another disk': True}
+""",
+        "the-middle-is-covered": """
+holds = {'another event is appended': True, 'event 8 is changed': False, 'event 3 is removed': True,
+         'the file is copied to another disk': True}
+""",
+        "a-copy-is-the-log": """
+holds = {'another event is appended': True, 'event 8 is changed': False,
+         'event 3 is removed': False,
+         'the file is copied to another disk': False}
+""",
+        "not-true-or-false": """
+holds = {'another event is appended': 'yes', 'event 8 is changed': False,
+         'event 3 is removed': False,
+         'the file is copied to another disk': True}
+""",
+    },
+    "11b-2": {
         "chain-remembers": "statements = ['delete from events where position >= 8']",
         "events-without-chain": f"statements = [{CUT!r}, 'delete from chain where position > 4']",
         "in-the-middle": "statements = ['delete from events where position = 4', "
@@ -88,7 +184,7 @@ WRONG = {
         "not-taken 2": f'statements = ["create table found as from read_text({__file__!r})"]',
         "wrong-kind": "statements = 6",
     },
-    "11b-5": {
+    "11b-1": {
         "separator-in-a-column": """
 def proof_of(rows):
     proof = ""
@@ -132,7 +228,7 @@ def proof_of(rows):
         "not-true-or-false": "stands_there = {'her snapshot': True}",
         "wrong-kind": "stands_there = 'nowhere'",
     },
-    "11b-7": {
+    "11b-4": {
         "another-person": _swap("rows[1]['box'], rows[4]['box'] = rows[4]['box'], rows[1]['box']"),
         "another-field": _swap("rows[0]['box'], rows[1]['box'] = rows[1]['box'], rows[0]['box']"),
         "made-up-box": _swap("rows[1]['box'] = 'TWlsbCBMYW5lIDk5LCBFMSwgTG9uZG9u'"),

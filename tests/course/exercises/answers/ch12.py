@@ -34,13 +34,14 @@ def _ben(body: str) -> str:
 
 
 RIGHT = {
+    "12-4": [],
     "12-1": [
         _cdc("TTFTFF"),
         "cdc = {line: not line.startswith(('who', 'why')) for line in cdc_lines}".replace(
             "cdc_lines", repr(_LINES)
         ),
     ],
-    "12-3": [
+    "12-5": [
         _part("team"),
         "answers = {'before': 'yes', 'why': 'no', 'past': 'no', 'several': 'no', 'states': 'no'}\n"
         "turns = 'before'",
@@ -49,23 +50,12 @@ RIGHT = {
         "turns = 'running'",
         "answers = {'running': 'yes', 'before': 'yes', 'why': 'yes'}\nturns = None",
     ],
-    "12-4": [
+    "12-2": [
         _discounts("""
 return {e.aggregate_id: e.metadata["reason"] for e in events if e.type == "DiscountGranted"}
 """),
-        _discounts("""
-rows = [(e.aggregate_id, e.type, e.metadata.get("reason")) for e in events]
-frame = pd.DataFrame(rows, columns=["order", "type", "why"])
-return frame[frame["type"].eq("DiscountGranted")].set_index("order")["why"].to_dict()
-"""),
     ],
-    "12-5": [
-        _ben("""
-if moment != "after the look":
-    return
-if not any(value.startswith("sold") for value in broker.read("lamp")):
-    broker.send("lamp", "sold to ben")
-"""),
+    "12-3": [
         """
 seen = []
 def ben(broker, moment):
@@ -78,6 +68,39 @@ def ben(broker, moment):
 }
 
 WRONG = {
+    "12-4": {
+        "skips-a-record": """
+def consume(records, bookmark, work):
+    for place in range(bookmark.offset(), len(records)):
+        bookmark.move_to(place + 1)
+        work(records[place])
+""",
+        "starts-over": """
+def consume(records, bookmark, work):
+    for record in records[bookmark.offset():]:
+        work(record)
+    bookmark.move_to(len(records))
+""",
+        "stops-too-early": """
+def consume(records, bookmark, work):
+    if bookmark.offset() < len(records):
+        work(records[bookmark.offset()])
+        bookmark.move_to(bookmark.offset() + 1)
+""",
+        "works-twice": """
+def consume(records, bookmark, work):
+    for place in range(len(records)):
+        work(records[place])
+        if place == bookmark.offset():
+            bookmark.move_to(place + 1)
+            work(records[place])
+""",
+        "another-order": """
+def consume(records, bookmark, work):
+    for record in reversed(records):
+        work(record)
+""",
+    },
     "12-1": {
         "old-row": _cdc("FTFTFF"),
         "a-deletion-is-a-change": _cdc("TFFTFF"),
@@ -88,7 +111,7 @@ WRONG = {
         "other-words": "cdc = {'an order that was deleted': True}",
         "wrong-kind": "cdc = [True, True, False, True, False, False]",
     },
-    "12-3": {
+    "12-5": {
         "no-such-question": "answers = {'money': 'yes'}\nturns = 'money'",
         "no-such-question 2": _part("money"),
         "other-words": _part("team", team="perhaps"),
@@ -98,7 +121,7 @@ WRONG = {
         "something-turns": _part(None),
         "wrong-kind": "answers, turns = ['yes', 'no'], 'why'",
     },
-    "12-4": {
+    "12-2": {
         "cheaper-is-no-discount": _discounts("""
 found = {}
 for change in changes:
@@ -138,7 +161,7 @@ return {e.aggregate_id: e.data["reason"] for e in events if e.type == "DiscountG
 return [e.aggregate_id for e in events if e.type == "DiscountGranted"]
 """),
     },
-    "12-5": {
+    "12-3": {
         "nobody-came": _ben("broker.read('lamp')"),
         "too-early": _ben("""
 if broker.read("lamp") == ["received 1"]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from esnb.course.exercises import exercises
+from esnb.course.exercises.others import others_for
 from tests.course.exercises.mutants import Mutant, mutants_of
 
 
@@ -36,8 +37,9 @@ def tables() -> dict[str, ModuleType]:
 
 
 def right(exercise: str) -> list[str]:
-    """Sources of answers that are right too."""
-    return [s for module in tables().values() for s in module.RIGHT.get(exercise, [])]
+    """Sources of answers that are right too: those that readers are shown, and further ones."""
+    shown = [source for _, source in others_for(exercise)]
+    return [*shown, *(s for module in tables().values() for s in module.RIGHT.get(exercise, []))]
 
 
 def wrong(exercise: str) -> dict[str, str]:
