@@ -94,6 +94,8 @@ def _life(rng: random.Random, name: str) -> Life:
                 life.append((40.0, new_event("OrderDelivered")))
         elif rng.random() < 0.4:
             life.append((9.0, cancelled))
+    elif rng.random() < 0.25:  # sent, and never paid
+        life.append((9.0, new_event("OrderShipped", items=[], carrier="post")))
     elif rng.random() < 0.5:
         life.append((9.0, cancelled))
     events = []

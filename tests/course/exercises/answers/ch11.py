@@ -232,6 +232,12 @@ def split(data):
         "wrong-kind": "split = ['PaymentReceived', 'OrderShipped']",
     },
     "11-5": {
+        "no-whole-cents": """
+def upcast_state(state, state_version):
+    if state_version == 1:
+        return {**state, "amount": state["amount"] * 100, "paid": state["paid"] * 100}
+    return None
+""",
         "no-state": """
 def upcast_state(state, state_version):
     if state_version == 1:

@@ -162,6 +162,11 @@ return [e.aggregate_id for e in events if e.type == "DiscountGranted"]
 """),
     },
     "12-3": {
+        "no-sale": """
+def ben(broker, moment):
+    if moment == "after the look" and broker.read("lamp") == ["received 1"]:
+        broker.send("lamp", "received 1")
+""",
         "nobody-came": _ben("broker.read('lamp')"),
         "too-early": _ben("""
 if broker.read("lamp") == ["received 1"]:
