@@ -78,14 +78,18 @@ def mutants(exercise: str) -> list[tuple[int, Mutant]]:
 
 
 def report_lines() -> list[str]:
-    """The whole bank, a line an exercise."""
-    bank = exercises()
-    lines = [f"{'id':<9}{'form':<14}{'right':>5}{'wrong':>7}{'hints':>7}  title"]
+    """The whole bank, a line an exercise; mutants are those of its right answers, if it is code."""
+    bank, code = exercises(), code_exercises()
+    counts = {e: len(mutants(e)) if e in code else 0 for e in bank}
+    lines = [f"{'id':<10}{'form':<14}{'right':>5}{'wrong':>7}{'mutants':>9}{'cases':>7}  title"]
     lines += [
-        f"{e.id:<9}{e.form:<14}{len(right(e.id)) + 1:>5}{len(wrong(e.id)):>7}{len(e.hints):>7}"
-        f"  {e.title}"
+        f"{e.id:<10}{e.form:<14}{len(right(e.id)) + 1:>5}{len(wrong(e.id)):>7}"
+        f"{counts[e.id] or '-':>9}{len(e.cases) or 1:>7}  {e.title}"
         for e in bank.values()
     ]
-    counts = [sum(len(f(id)) for id in bank) for f in (right, wrong)]
-    return [*lines, f"{len(bank)} exercises, {counts[0] + len(bank)} right and {counts[1]} wrong "
-                    f"answers tried"]  # fmt: skip
+    rights, wrongs = (sum(len(f(id)) for id in bank) for f in (right, wrong))
+    return [
+        *lines,
+        f"{len(bank)} exercises, {rights + len(bank)} right and {wrongs} wrong answers tried, "
+        f"{sum(counts.values())} mutants (a sample of them; all with ESNB_ALL_MUTANTS=1)",
+    ]
