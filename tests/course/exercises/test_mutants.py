@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,8 @@ SAMPLE = 5
 
 
 @pytest.fixture(autouse=True)
-def _short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # a mutant with a file of its own takes another name for it
     monkeypatch.setattr(time_limit, "LIMIT", 0.5)
     monkeypatch.setattr(time_limit, "IDLE", 2.0)
 
@@ -71,5 +73,5 @@ def test_every_equivalent_mutant_is_one() -> None:
         names = [f"{number}: {mutant.what}" for number, mutant in mutants(exercise)]
         for pattern, reason in reasons.items():
             assert any(re.fullmatch(pattern, name) for name in names), f"{exercise}: {pattern}"
-            assert len(reason) > 10
+            assert len(reason.split()) > 1
     assert EQUIVALENT.keys() <= BANK.keys()
