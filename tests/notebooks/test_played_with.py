@@ -27,6 +27,9 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "04_replay": {},
     "05_snapshots": {},
     "06_time_travel": {},
+    "09_consistency": {
+        ("alone", "How does a duplicate count once?"): "it receives the delivery of the section above",
+    },
     "14_case_file": {},
 }
 
