@@ -28,7 +28,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "05_snapshots": {},
     "06_time_travel": {},
     "09_consistency": {
-        ("alone", "How does a duplicate count once?"): "it receives the delivery of the section above",
+        ("alone", "How does a duplicate count once?"): "it reads the delivery of the section above",
     },
     "14_case_file": {},
 }
