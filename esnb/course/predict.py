@@ -109,7 +109,7 @@ def _labels(options: Options) -> dict[str, str]:
             "compared without case and spaces, numbers by value."
         )
     if len(labels) == 1:
-        raise PredictionError("One option is no choice: name two or more, or none for an input.")
+        raise PredictionError("One option leaves no choice: name two or more, or none for an input.")
     return labels
 
 
@@ -159,7 +159,7 @@ class Question:
         return {
             "name": self.name, "question": self.text, "unit": self.unit,
             "options": list(self.labels.items()),
-        }  # fmt: skip
+        }
 
 
 class _Guessing(PageWidget):
@@ -252,7 +252,7 @@ class Reveal(_Guessing, view="predict", root="esnb-predict"):
         data = {
             "kind": "answer", "fact": self.fact, "key": self._key,
             "notes": [[key, *note] for key, note in self.notes.items()],
-        }  # fmt: skip
+        }
         shown = guesses.kept(question.name, question.text).shown
         super().__init__(question, data, projector=projector, _shown=shown)
         self._tell()

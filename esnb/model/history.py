@@ -122,16 +122,16 @@ class History(Generic[F]):
 
     def _begin(self, steps: list[tuple[Event, list[Event]]], kind: type[F], check: bool) -> None:
         self._stored = [stored for stored, _ in steps]
-        self._steps = [made for _, made in steps]
-        self._applied = list(accumulate(map(len, self._steps), initial=0))
-        self.events = [event for made in self._steps for event in made]
+        self.made = [made for _, made in steps]
+        self._applied = list(accumulate(map(len, self.made), initial=0))
+        self.events = [event for made in self.made for event in made]
         self.kind = kind
         self._kept: list[F] = []
         traces: list[dict[str, Any]] = []
         before = [orjson.dumps(e.event_data) for e in self.events] if check else []
         empty = state_of(replay(kind, ()))
         state = replay(kind, ())
-        for number, made in enumerate(self._steps):
+        for number, made in enumerate(self.made):
             if number % _KEEP_EVERY == 0:
                 self._kept.append(copy.deepcopy(state))
             fold(state, made)
@@ -145,12 +145,12 @@ class History(Generic[F]):
         many of what is stored."""
         if number == 0:
             return []
-        return list(self._steps[self._number(number) - 1])
+        return list(self.made[self._number(number) - 1])
 
     # -- states ----------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self.made)
 
     def __repr__(self) -> str:
         name = self._stored[0].aggregate_id or "loose events" if self._stored else "empty"
@@ -184,14 +184,14 @@ class History(Generic[F]):
         """All states in order, from 0 to the last, folded once."""
         state = replay(self.kind, ())
         yield state_of(state)
-        for made in self._steps:
+        for made in self.made:
             fold(state, made)
             yield state_of(state)
 
     def _at(self, number: int) -> F:
         base = min(number // _KEEP_EVERY, len(self._kept) - 1) if self._kept else 0
         state = copy.deepcopy(self._kept[base]) if self._kept else replay(self.kind, ())
-        made = [event for step in self._steps[base * _KEEP_EVERY : number] for event in step]
+        made = [event for step in self.made[base * _KEEP_EVERY : number] for event in step]
         fold(state, made)
         if isinstance(state, Aggregate):
             last = self._stored[number - 1] if number else None
@@ -218,7 +218,7 @@ class History(Generic[F]):
         previous: dict[str, Any] = {}
         for number, state in enumerate(self.states()):
             if number:
-                event = self._label(number)
+                event = self.label(number)
                 step = diff_states(previous, state)
                 for found in step.paths:
                     if under(found, path):
@@ -255,7 +255,7 @@ class History(Generic[F]):
             number = bisect_left(range(len(self)), True, key=ask)
         if number > len(self):
             return None
-        return Found(number, self._label(number) if number else None, tuple(probes))
+        return Found(number, self.label(number) if number else None, tuple(probes))
 
     def without(self, *numbers: int, policy: Policy = "skip") -> WhatIf[F]:
         """Fold again as if some events had not happened.
@@ -276,8 +276,8 @@ class History(Generic[F]):
         refused: list[tuple[Event, str]] = []
         stopped = False
         for number, event in self._numbered(reached):
-            reason = None if number in muted else _refusal(state, event)
-            if reason is not None and _refusal(fact, event) is not None:
+            reason = None if number in muted else refusal_of(state, event)
+            if reason is not None and refusal_of(fact, event) is not None:
                 reason = None
             apply_to(fact, event)
             if number in muted:
@@ -304,7 +304,7 @@ class History(Generic[F]):
         previous: dict[str, Any] = {}
         for number, state in enumerate(self.states()):
             if number:
-                event = self._label(number)
+                event = self.label(number)
                 changed = ", ".join(diff_states(previous, state).paths)
                 rows.append(
                     (number, event.event_type, event.occurred_at, event.event_data, changed)
@@ -313,14 +313,14 @@ class History(Generic[F]):
         names = ["sequence_number", "event_type", "occurred_at", "event_data", "changed"]
         return pd.DataFrame(rows, columns=names)
 
-    def _label(self, number: int) -> Event:
+    def label(self, number: int) -> Event:
         """The event that stands for a number in an answer: what it is today, or what is stored
         where that is not exactly one event."""
-        made = self._steps[number - 1]
+        made = self.made[number - 1]
         return made[0] if len(made) == 1 else self._stored[number - 1]
 
     def _numbered(self, after: int) -> Iterator[tuple[int, Event]]:
-        for number, made in enumerate(self._steps[after:], start=after + 1):
+        for number, made in enumerate(self.made[after:], start=after + 1):
             for event in made:
                 yield number, event
 
@@ -346,7 +346,7 @@ class History(Generic[F]):
                 f"__init__, not in the class body or as a default argument."
             )
         again = replay(self.kind, ())
-        for number, made in enumerate(self._steps):
+        for number, made in enumerate(self.made):
             if number % _KEEP_EVERY == 0:
                 kept = self._kept[number // _KEEP_EVERY]
                 self._compare(number, state_of(kept), state_of(again))
@@ -381,7 +381,8 @@ def _trace(number: int, state: object) -> dict[str, Any]:
     return {name: v for name, v in attributes_of(state).items() if isinstance(v, _SCALARS)}
 
 
-def _refusal(state: Foldable, event: Event) -> str | None:
+def refusal_of(state: Foldable, event: Event) -> str | None:
+    """Why a state refuses an event; None where it accepts it, or has no rules."""
     refuses = getattr(state, "refuses", None)
     try:
         reason: str | None = refuses(event) if refuses else None

@@ -195,7 +195,7 @@ def test_the_page_holds_the_rule_and_nothing_from_elsewhere(tmp_path: Path) -> N
         (lambda: predict("a", "b", options=3), "options is a list"),  # type: ignore[arg-type]
         (lambda: predict("a", "b", options=["Yes", "y es"]), "Two options mean the same"),
         (lambda: predict("a", "b", options=[1, "1.0"]), "Two options mean the same"),
-        (lambda: predict("a", "b", options=["only"]), "One option is no choice"),
+        (lambda: predict("a", "b", options=["only"]), "One option leaves no choice"),
         (lambda: predict("a", "b", unit="x" * 30), "The unit is a text"),
         (lambda: predict("a", "b", options=[1, 2]).say(3), "not one of the options of 'a'"),
         (lambda: total().say("x" * 300), "A guess is a text of 1 to 200"),

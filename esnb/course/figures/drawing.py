@@ -37,9 +37,15 @@ _END: Any = {"shrinkA": 0, "shrinkB": 0, "mutation_scale": 15}
 
 # Where the letters sit (a share of the mark's height), and how much larger a narrow shape is drawn.
 _SIT: dict[Any, tuple[float, float]] = {
-    UP: (-0.14, 1.25), DOWN: (0.14, 1.25), DIAMOND: (0, 0.94), HOUSE: (-0.03, 1.18),
-    OCTAGON: (0, 1.08), HEXAGON: (0, 1.12), "P": (0, 1.12), "d": (0, 1.2),
-}  # fmt: skip
+    UP: (-0.14, 1.25),
+    DOWN: (0.14, 1.25),
+    DIAMOND: (0, 0.94),
+    HOUSE: (-0.03, 1.18),
+    OCTAGON: (0, 1.08),
+    HEXAGON: (0, 1.12),
+    "P": (0, 1.12),
+    "d": (0, 1.2),
+}
 
 
 def note(ax: Axes, x: float, y: float, text: str, **options: Any) -> Axes:
@@ -51,10 +57,14 @@ def note(ax: Axes, x: float, y: float, text: str, **options: Any) -> Axes:
 
 
 def stream(
-    ax: Axes, events: Iterable[Event | str], y: float = 0, label: str | None = None,
-    numbers: bool | Sequence[object] = True, cursor: float | None = None,
+    ax: Axes,
+    events: Iterable[Event | str],
+    y: float = 0,
+    label: str | None = None,
+    numbers: bool | Sequence[object] = True,
+    cursor: float | None = None,
     at: Sequence[float] | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """A stream: a line, a mark for each event (or event type), and its number below it.
 
     `numbers` may be the labels themselves. With `cursor=n` what comes after event n fades. `at`
@@ -116,11 +126,20 @@ def snapshot(ax: Axes, number: int, y: float = 0, text: str | None = None) -> Ax
 
 def command(ax: Axes, text: str, x: float, y: float = 0, length: float = 1.0) -> Axes:
     """A command that wants to write at `(x, y)`: a hollow dashed arrow from above, named."""
-    ax.add_patch(FancyArrowPatch(
-        (x, y + 0.4 + length), (x, y + 0.4), shrinkA=0, shrinkB=0, zorder=3,
-        arrowstyle="simple,head_width=16,head_length=12,tail_width=8",
-        facecolor="none", edgecolor=INK, linestyle=(0, (3, 2)), lw=1.3,
-    ))  # fmt: skip
+    ax.add_patch(
+        FancyArrowPatch(
+            (x, y + 0.4 + length),
+            (x, y + 0.4),
+            shrinkA=0,
+            shrinkB=0,
+            zorder=3,
+            arrowstyle="simple,head_width=16,head_length=12,tail_width=8",
+            facecolor="none",
+            edgecolor=INK,
+            linestyle=(0, (3, 2)),
+            lw=1.3,
+        )
+    )
     return note(ax, x + 0.25, y + 0.4 + length / 2, text)
 
 
@@ -137,9 +156,14 @@ def state_box(ax: Axes, x: float, y: float, state: Mapping[str, Any] | str, **op
 
 
 def read_model(
-    ax: Axes, x: float, y: float, table: pd.DataFrame | str, checkpoint: int | None = None,
-    end: int | None = None, log_y: float = 0,
-) -> Axes:  # fmt: skip
+    ax: Axes,
+    x: float,
+    y: float,
+    table: pd.DataFrame | str,
+    checkpoint: int | None = None,
+    end: int | None = None,
+    log_y: float = 0,
+) -> Axes:
     """A read model as a white table centred at `(x, y)`; its checkpoint ticks the log at `log_y`.
 
     With `end`, the last position of the log, the gap between the two is drawn and named: the lag.

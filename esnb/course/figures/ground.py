@@ -15,15 +15,27 @@ from matplotlib.rcsetup import cycler
 from esnb.course.figures.grammar import BLUE, GREEN, INK, ORANGE, PAPER, PURPLE, SANS, SIZE
 
 RC: Any = {
-    "font.family": SANS, "font.size": SIZE, "axes.labelsize": SIZE, "figure.dpi": 100,
-    "xtick.labelsize": SIZE - 1, "ytick.labelsize": SIZE - 1, "lines.linewidth": 2.4,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "text.color": INK,
-    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "figure.facecolor": PAPER, "axes.facecolor": PAPER, "savefig.facecolor": PAPER,
+    "font.family": SANS,
+    "font.size": SIZE,
+    "axes.labelsize": SIZE,
+    "figure.dpi": 100,
+    "xtick.labelsize": SIZE - 1,
+    "ytick.labelsize": SIZE - 1,
+    "lines.linewidth": 2.4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
     # Lines differ by dash as well as by hue. Vermilion is kept for refusals.
     "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE, INK])
     + cycler(linestyle=["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]),
-}  # fmt: skip
+}
 
 
 @contextmanager

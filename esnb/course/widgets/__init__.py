@@ -12,7 +12,21 @@ from esnb.course.widgets.time_slider import TimeSlider, time_slider
 from esnb.course.widgets.timetravel import TimeTravel
 
 __all__ = [
-    "StoreSlider", "TimeSlider", "store_slider", "time_slider", "TimeTravel", "Race",
-    "Refused", "Refusals", "race_outcomes", "race_retries", "Lag", "Stepper", "Checklist", "Advice",
-    "advise", "SnapshotCost", "snapshot_cost_slider",
-]  # fmt: skip
+    "StoreSlider",
+    "TimeSlider",
+    "store_slider",
+    "time_slider",
+    "TimeTravel",
+    "Race",
+    "Refused",
+    "Refusals",
+    "race_outcomes",
+    "race_retries",
+    "Lag",
+    "Stepper",
+    "Checklist",
+    "Advice",
+    "advise",
+    "SnapshotCost",
+    "snapshot_cost_slider",
+]

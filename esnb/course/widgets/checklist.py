@@ -122,7 +122,7 @@ ITEMS: Final[Mapping[str, Item]] = {
     "team": Item(
         "Does the team know event sourcing, or have time to learn it?",
         Push("", "the first year's mistakes are made, or planned for"),
-        Push("wait", "events that were named badly stay in the log for ever"),
+        Push("wait", "events that were named badly stay in the log permanently"),
         ("obstacles", "no"),
     ),
     "people": Item(
@@ -192,7 +192,7 @@ class Advice:
 def advise(answers: Mapping[str, Answer]) -> Advice:
     """What ten answers say; keys are those of `ITEMS`, and what is left out is "not sure".
 
-    `InvalidEventError` for a question or an answer that is none.
+    `InvalidEventError` for an unknown question or answer.
     """
     given = check_answers(answers)
     possible = _possible(given)

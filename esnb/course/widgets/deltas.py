@@ -152,9 +152,7 @@ def in_order(steps: Mapping[str, tuple[str, ...]]) -> list[str]:
     for trail in steps.values():
         for length in range(1, len(trail) + 1):
             first.setdefault(trail[:length], len(first))
-    return sorted(
-        steps, key=lambda p: [first[steps[p][:n]] for n in range(1, len(steps[p]) + 1)]
-    )  # fmt: skip
+    return sorted(steps, key=lambda p: [first[steps[p][:n]] for n in range(1, len(steps[p]) + 1)])
 
 
 def trails(states: Iterable[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -181,7 +179,7 @@ def states_of(history: History[Any]) -> Iterator[dict[str, Any]]:
     state = replay(history.kind, ())
     shared = {k: v for k, v in state_of(state).items() if k not in attributes_of(state)}
     yield {**shared, **attributes_of(state)}
-    for made in history._steps:
+    for made in history.made:
         for event in made:
             apply_to(state, event)
         yield {**shared, **attributes_of(state)}

@@ -9,7 +9,7 @@ from typing import Any
 from esnb.course.widgets.deltas import in_order, is_shell, leaves, trails
 from esnb.errors import ReplayError
 from esnb.model.aggregate import apply_to, replay
-from esnb.model.history import History, Policy, WhatIf, _refusal
+from esnb.model.history import History, Policy, WhatIf, refusal_of
 from esnb.model.state import state_of
 
 SINGLE_MUTES_UP_TO = 60
@@ -40,9 +40,13 @@ def experiment(history: History[Any], result: WhatIf[Any], policy: Policy) -> di
         if a.get(path) != b.get(path) and not is_shell(path, a, b)
     ]
     return {
-        "muted": list(result.muted), "policy": policy, "number": result.number,
-        "fact_at": fact_at, "refused": refused, "rows": rows,
-    }  # fmt: skip
+        "muted": list(result.muted),
+        "policy": policy,
+        "number": result.number,
+        "fact_at": fact_at,
+        "refused": refused,
+        "rows": rows,
+    }
 
 
 def single_mutes(history: History[Any]) -> dict[str, dict[str, Any]] | None:
@@ -86,7 +90,7 @@ def order_tree(history: History[Any]) -> dict[str, Any] | None:
         found: dict[str, Any] = {}
         for number in rest:
             event = history.events[number - 1]
-            reason, after = _refusal(state, event), copy.deepcopy(state)
+            reason, after = refusal_of(state, event), copy.deepcopy(state)
             if reason is None:
                 try:
                     apply_to(after, event)
@@ -99,4 +103,4 @@ def order_tree(history: History[Any]) -> dict[str, Any] | None:
         return found
 
     tree = node(replay(history.kind, ()), list(range(1, len(history) + 1)))
-    return tree if ruled else None  # without a refusal every order is right, and there is no task
+    return tree if ruled else None  # where nothing is refused, every order is right

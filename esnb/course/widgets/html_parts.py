@@ -67,7 +67,7 @@ def span(length: timedelta) -> str:
 # Marks ------------------------------------------------------------------------------------------
 
 # The shapes of figures.MARKS, in a box of 24 by 24.
-_POLYGONS: Mapping[Any, str] = {
+POLYGONS: Mapping[Any, str] = {
     figures.UP: "12,1 23,22 1,22",
     figures.DOWN: "1,2 23,2 12,23",
     figures.OCTAGON: "8,2 16,2 22,8 22,16 16,22 8,22 2,16 2,8",
@@ -78,7 +78,7 @@ _POLYGONS: Mapping[Any, str] = {
     "P": "8,2 16,2 16,8 22,8 22,16 16,16 16,22 8,22 8,16 2,16 2,8 8,8",
     "d": "12,1 20,12 12,23 4,12",
 }
-_LETTERS: Mapping[Any, float] = {figures.UP: 19, figures.DOWN: 12}
+LETTERS: Mapping[Any, float] = {figures.UP: 19, figures.DOWN: 12}
 
 
 def mark(event_type: str, size: float = 22, faded: bool = False) -> str:
@@ -86,8 +86,8 @@ def mark(event_type: str, size: float = 22, faded: bool = False) -> str:
     code, shape, hue = figures.mark(event_type)
     look = f'fill="{hue}" stroke="{INK}" stroke-width="1.4"'
     body = (
-        f'<polygon points="{_POLYGONS[shape]}" {look}/>'
-        if shape in _POLYGONS
+        f'<polygon points="{POLYGONS[shape]}" {look}/>'
+        if shape in POLYGONS
         else f'<circle cx="12" cy="12" r="10.5" {look}/>'
     )
     ink = "#ffffff" if hue == figures.BLUE else "#000000"
@@ -95,7 +95,7 @@ def mark(event_type: str, size: float = 22, faded: bool = False) -> str:
         f'<svg width="{size}" height="{size}" viewBox="0 0 24 24" role="img" '
         f'aria-label="{text(event_type)}" style="vertical-align:middle;'
         f'opacity:{0.25 if faded else 1}"><title>{text(event_type)}</title>{body}'
-        f'<text x="12" y="{_LETTERS.get(shape, 15.5)}" font-size="9" font-weight="bold" '
+        f'<text x="12" y="{LETTERS.get(shape, 15.5)}" font-size="9" font-weight="bold" '
         f'text-anchor="middle" fill="{ink}">{text(code)}</text></svg>'
     )
 
@@ -198,9 +198,11 @@ def _only_a_shell(path: str, held: Mapping[str, Any]) -> bool:
 
 
 def state_table(
-    before: Mapping[str, Any], now: Mapping[str, Any], headers: Sequence[str],
+    before: Mapping[str, Any],
+    now: Mapping[str, Any],
+    headers: Sequence[str],
     only_changes: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """Two states side by side, with the marks of the visual grammar."""
     rows = state_rows(before, now, only_changes)
     if not rows:

@@ -5,7 +5,7 @@
     lag.at, lag.state, lag.trace, lag.reader, lag.truth, lag.answers
 
 The events are those of a real log, the read models those of a real `Projector`, and `trace` runs
-the whole day again with both (`lag_day.py`). Only the time is simulated: a tick is one second, so
+the whole day again with both (`lag_run.py`). Only the time is simulated: a tick is one second, so
 that a lecture, a test and a picture agree. The page holds what was recorded here: each row after
 each event, and what each event does when it is applied a second time. It counts seconds and
 positions, and it never applies an event itself. So it also works without a kernel.
@@ -33,13 +33,10 @@ from esnb.course.widgets.lag_day import (
     TREND,
     WRITES,
     Day,
-    Handler,
-    Row,
-    Simulation,
-    Tick,
-    checked,
     day,
 )
+from esnb.course.widgets.lag_projectors import Handler, Row
+from esnb.course.widgets.lag_run import Simulation, Tick, checked
 from esnb.course.widgets.page import PageWidget, image
 from esnb.errors import InvalidEventError
 from esnb.readmodels.projection import Lag as LagOf
@@ -75,8 +72,14 @@ class Lag(PageWidget, view="lag"):
 
     _begins_with: ClassVar[tuple[str, ...]] = ("at", "script", "handler", "policy", "guide")
     _columns: ClassVar[tuple[str, ...]] = (
-        "second", "policy", "question", "answer", "actual", "match", "why",
-    )  # fmt: skip
+        "second",
+        "policy",
+        "question",
+        "answer",
+        "actual",
+        "match",
+        "why",
+    )
     at = traitlets.Int(0, min=0, max=SECONDS).tag(sync=True)
     script: Any = traitlets.TraitType(()).tag(sync=True)
     handler: Any = traitlets.Enum(get_args(Handler), "transaction").tag(sync=True)
@@ -84,23 +87,39 @@ class Lag(PageWidget, view="lag"):
     guide: Any = traitlets.Enum(get_args(Guide), "full").tag(sync=True)
 
     def __init__(
-        self, *, writes: int = 4, projects: int = 6, handler: Handler = "transaction",
-        policy: Policy = "as is", script: Iterable[Sequence[Any]] = (), at: int | None = None,
-        guide: Guide = "full", projector: bool = False, seed: int = 7,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        writes: int = 4,
+        projects: int = 6,
+        handler: Handler = "transaction",
+        policy: Policy = "as is",
+        script: Iterable[Sequence[Any]] = (),
+        at: int | None = None,
+        guide: Guide = "full",
+        projector: bool = False,
+        seed: int = 7,
+    ) -> None:
         for name, value, known in (
-            ("writes", writes, WRITES), ("projects", projects, PROJECTS),
-            ("handler", handler, get_args(Handler)), ("policy", policy, get_args(Policy)),
-            ("guide", guide, get_args(Guide)), ("at", at or 0, range(SECONDS + 1)),
-        ):  # fmt: skip
+            ("writes", writes, WRITES),
+            ("projects", projects, PROJECTS),
+            ("handler", handler, get_args(Handler)),
+            ("policy", policy, get_args(Policy)),
+            ("guide", guide, get_args(Guide)),
+            ("at", at or 0, range(SECONDS + 1)),
+        ):
             if value not in known:
                 raise InvalidEventError(f"{name} is one of {list(known)}, found {value!r}.")
         self._day, self.writes, self.projects = day(seed), writes, projects
         self._runs: dict[tuple[Any, ...], Any] = {}
         super().__init__(
-            payload(self._day, writes, projects), script=list(script), handler=handler,
-            policy=policy, at=at or 0, guide=guide, projector=projector,
-        )  # fmt: skip
+            payload(self._day, writes, projects),
+            script=list(script),
+            handler=handler,
+            policy=policy,
+            at=at or 0,
+            guide=guide,
+            projector=projector,
+        )
         if at is None:
             self.at = self._before_bob_pays()
 
@@ -278,12 +297,25 @@ def payload(of: Day, writes: int, projects: int) -> dict[str, Any]:
     names = list(dict.fromkeys(str(event.aggregate_id) for event in of.events))
     place = {name: number for number, name in enumerate(names)}
     return {
-        "seconds": SECONDS, "rush": RUSH, "writes": writes, "projects": projects,
-        "write_rates": WRITES, "project_rates": PROJECTS, "rebuild": REBUILD, "timeout": TIMEOUT,
-        "trend": TREND, "shown": SHOWN, "bob": place[BOB], "token": BOB_PAYS, "code": CODE,
+        "seconds": SECONDS,
+        "rush": RUSH,
+        "writes": writes,
+        "projects": projects,
+        "write_rates": WRITES,
+        "project_rates": PROJECTS,
+        "rebuild": REBUILD,
+        "timeout": TIMEOUT,
+        "trend": TREND,
+        "shown": SHOWN,
+        "bob": place[BOB],
+        "token": BOB_PAYS,
+        "code": CODE,
         "caption": CAPTION,
         "counts": {rate: [of.count(rate, s) for s in range(SECONDS)] for rate in WRITES},
-        "orders": names, "order": [-1, *(place[str(e.aggregate_id)] for e in of.events)],
+        "orders": names,
+        "order": [-1, *(place[str(e.aggregate_id)] for e in of.events)],
         "type": ["", *(event.event_type for event in of.events)],
-        "rows": of.rows, "truth": of.truth, "effects": of.effects,
-    }  # fmt: skip
+        "rows": of.rows,
+        "truth": of.truth,
+        "effects": of.effects,
+    }

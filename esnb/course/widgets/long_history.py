@@ -25,12 +25,12 @@ from tqdm.auto import tqdm
 from esnb.clock import utc
 from esnb.course.widgets import deltas
 from esnb.course.widgets import payload as page_payload
+from esnb.course.widgets.long_steps import Steps, Stored
 from esnb.errors import AggregateNotFoundError, InvalidEventError
 from esnb.events import Event
 from esnb.model.aggregate import Aggregate, Foldable, apply_to, replay
 from esnb.model.history import History, Policy, WhatIf
 from esnb.model.state import attributes_of, diff_states, state_of, under
-from esnb.store.event_rows import COLUMNS, event_from_row
 from esnb.store.reader import Reader
 
 LONG_ABOVE = 20_000
@@ -39,74 +39,9 @@ LOOKS = 100_000  # values that one window may compare
 MOST_VALUES = 4_000_000  # values in all checkpoints together
 WHAT_IF_UP_TO = 20_000
 HOP_SECONDS = 2.0
-_CHUNK = 10_000
 _WINDOWS = 24
 
 F = TypeVar("F", bound=Foldable)
-
-_RANGE = f"""
-select {COLUMNS} from events where position >= ? and position <= ? and aggregate_id = ?
-order by sequence_number
-"""
-
-
-def length(store: Reader, aggregate_id: str) -> int:
-    """How many events an aggregate has, without reading them."""
-    count = store.sql("select count(*) from events where aggregate_id = ?", [aggregate_id])
-    return int(count.fetchall()[0][0])
-
-
-class Steps(Sequence[Any]):
-    """The stored events of one aggregate, each as the events that it is today, read when they are
-    asked for; only their places are held. `stored=True`: each as it was written."""
-
-    def __init__(self, store: Reader, aggregate_id: str) -> None:
-        self._store, self._id = store, aggregate_id
-        places = store.sql(
-            "select position from events where aggregate_id = ? order by sequence_number",
-            [aggregate_id],
-        ).df()
-        self._places = places["position"].to_numpy(dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            first, last, step = key.indices(len(self))
-            return self._read(first, last)[::step] if last > first else []
-        number = range(len(self))[key]
-        return self._read(number, number + 1)[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        for first in range(0, len(self), _CHUNK):
-            yield from self._read(first, min(first + _CHUNK, len(self)))
-
-    def _read(self, first: int, last: int) -> list[Any]:
-        rows = self.rows(first, last)
-        if not self._store.upcasters:
-            return [[event_from_row(row)] for row in rows]
-        return [list(self._store._events([row])) for row in rows]
-
-    def rows(self, first: int, last: int) -> list[tuple[Any, ...]]:
-        """The rows of the log of some of them."""
-        # Between two positions: a condition on the aggregate alone would read the whole stream.
-        ends = (int(self._places[first]), int(self._places[last - 1]), self._id)
-        return self._store.sql(_RANGE, ends).fetchall()
-
-
-class _Stored(Sequence[Event]):
-    """The same events, each as it was written."""
-
-    def __init__(self, steps: Steps) -> None:
-        self._steps = steps
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __getitem__(self, key: Any) -> Any:
-        number = range(len(self))[key]
-        return event_from_row(self._steps.rows(number, number + 1)[0])
 
 
 class LongHistory(History[F]):
@@ -117,11 +52,17 @@ class LongHistory(History[F]):
     """
 
     def __init__(
-        self, store: Reader, kind: type[F], aggregate_id: str, *, check: bool = False,
-        progress: bool = True, lanes: Callable[[Event], str] | None = None,
-    ) -> None:  # fmt: skip
-        self._steps: Any = Steps(store, aggregate_id)
-        self._stored: Any = _Stored(self._steps)
+        self,
+        store: Reader,
+        kind: type[F],
+        aggregate_id: str,
+        *,
+        check: bool = False,
+        progress: bool = True,
+        lanes: Callable[[Event], str] | None = None,
+    ) -> None:
+        self.made: Any = Steps(store, aggregate_id)
+        self._stored: Any = Stored(self.made)
         if not len(self):
             raise AggregateNotFoundError(f"There is no aggregate {aggregate_id!r} in {store!r}.")
         self.kind = kind
@@ -138,9 +79,14 @@ class LongHistory(History[F]):
         state = replay(self.kind, ())
         held = largest = 0
         shown = tqdm(
-            self._steps, f"folding {self.name}", len(self), unit=" events", leave=False,
-            disable=not progress, mininterval=0.2,
-        )  # fmt: skip
+            self.made,
+            f"folding {self.name}",
+            len(self),
+            unit=" events",
+            leave=False,
+            disable=not progress,
+            mininterval=0.2,
+        )
         for number, made in enumerate(shown):
             if number % self.every == 0:
                 size = _values(attributes_of(state))
@@ -159,7 +105,7 @@ class LongHistory(History[F]):
     @property
     def events(self) -> list[Event]:
         """All events, read again; of a million events this takes a minute's memory with it."""
-        return [event for made in self._steps for event in made]
+        return [event for made in self.made for event in made]
 
     @events.setter
     def events(self, _: list[Event]) -> None:
@@ -168,7 +114,7 @@ class LongHistory(History[F]):
     def _at(self, number: int) -> F:
         base = min(number // self.every, len(self._kept) - 1)
         state = copy.deepcopy(self._kept[base])
-        for made in self._steps[base * self.every : number]:
+        for made in self.made[base * self.every : number]:
             for event in made:
                 apply_to(state, event)
         if isinstance(state, Aggregate):
@@ -198,7 +144,7 @@ class LongHistory(History[F]):
         first = max(0, number - most)
         rows, state = [], self._at(first)
         before = state_of(state)
-        for k, made in enumerate(self._steps[first:number], start=first + 1):
+        for k, made in enumerate(self.made[first:number], start=first + 1):
             for event in made:
                 apply_to(state, event)
             now = state_of(state)
@@ -225,7 +171,7 @@ class LongHistory(History[F]):
         if not 0 <= first < last:
             raise InvalidEventError(f"There is no window {index} in {len(self)} events.")
         base = min(first // self.every, len(self._kept) - 1)
-        steps = self._steps[base * self.every : last]
+        steps = self.made[base * self.every : last]
         before, inside = steps[: first - base * self.every], steps[first - base * self.every :]
 
         def states() -> Iterator[Mapping[str, Any]]:
@@ -340,16 +286,22 @@ class Headers:
         """All of them as bytes, little endian: times (float64), commands (uint32), types (uint16),
         lanes (uint8)."""
         columns = (
-            np.frombuffer(self.time, dtype="<f8"), self.commands().astype("<u4"),
-            np.frombuffer(self._type, dtype="<u2"), self.lanes()[1],
-        )  # fmt: skip
+            np.frombuffer(self.time, dtype="<f8"),
+            self.commands().astype("<u4"),
+            np.frombuffer(self._type, dtype="<u2"),
+            self.lanes()[1],
+        )
         return b"".join(column.tobytes() for column in columns)
 
 
 def payload(
-    store: Reader, histories: Sequence[LongHistory[Any]], aggregate_id: str, *,
-    stops: Mapping[int, str], refused: Sequence[Sequence[Any]] = (),
-) -> dict[str, Any]:  # fmt: skip
+    store: Reader,
+    histories: Sequence[LongHistory[Any]],
+    aggregate_id: str,
+    *,
+    stops: Mapping[int, str],
+    refused: Sequence[Sequence[Any]] = (),
+) -> dict[str, Any]:
     """What the browser gets at once; headers go beside it as bytes, windows when asked for."""
     first, *others = (
         {**page_payload.kind_of(store, history.kind, aggregate_id), "span": history.span}

@@ -88,7 +88,7 @@ def style(view: str, root: str = "") -> str:
 
 
 def in_script(value: object) -> str:
-    """A value as JSON that stands inside a script element, and cannot end it."""
+    """A value as JSON for the inside of a script element, which it cannot end."""
     text = json.dumps(value, ensure_ascii=False)
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
@@ -157,9 +157,11 @@ class PageWidget(anywidget.AnyWidget):
             "text/plain": repr(self),
             "text/html": self._still(),
             "application/vnd.jupyter.widget-view+json": {
-                "version_major": 2, "version_minor": 0, "model_id": self.model_id,
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.model_id,
             },
-        }  # fmt: skip
+        }
 
     def to_html(self, path: str | Path, theme: Theme = "auto") -> Path:
         """Write one page that holds everything, and needs no network and no kernel; its path."""

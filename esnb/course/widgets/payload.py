@@ -90,7 +90,7 @@ def drawings(event_types: Sequence[str]) -> list[dict[str, Any]]:
     for name in sorted(event_types, key=lambda name: name not in figures.MARKS):
         code, shape, hue = figures.mark(name)
         if name not in figures.MARKS and shape in shapes:
-            shape = min((*html_parts._POLYGONS, figures.CIRCLE), key=shapes.count)
+            shape = min((*html_parts.POLYGONS, figures.CIRCLE), key=shapes.count)
         if code in codes:
             letters = [c for c in name.upper() if c.isalnum()]
             other = (a + b for a, b in combinations(letters, 2))
@@ -101,10 +101,10 @@ def drawings(event_types: Sequence[str]) -> list[dict[str, Any]]:
         found[name] = {
             "name": name,
             "code": code,
-            "points": html_parts._POLYGONS.get(shape),
+            "points": html_parts.POLYGONS.get(shape),
             "hue": hue,
             "ink": "#ffffff" if hue == figures.BLUE else "#000000",
-            "y": html_parts._LETTERS.get(shape, 15.5),
+            "y": html_parts.LETTERS.get(shape, 15.5),
         }
     return [found[name] for name in event_types]
 
@@ -153,7 +153,7 @@ def kind_of(store: Reader, kind: type[Any], aggregate_id: str) -> dict[str, Any]
 def labels(history: History[Any]) -> list[Event]:
     """The event that stands for each number: what it is today, or what is stored where an upcaster
     makes several or none of it."""
-    return [history._label(number) for number in range(1, len(history) + 1)]
+    return [history.label(number) for number in range(1, len(history) + 1)]
 
 
 def contents(events: Sequence[Event]) -> dict[str, list[Any]]:
@@ -166,10 +166,14 @@ def contents(events: Sequence[Event]) -> dict[str, list[Any]]:
 
 
 def payload(
-    store: Reader, histories: Sequence[History[Any]], aggregate_id: str, *,
-    stops: Mapping[int, str], lanes: Callable[[Event], str] | None = None,
+    store: Reader,
+    histories: Sequence[History[Any]],
+    aggregate_id: str,
+    *,
+    stops: Mapping[int, str],
+    lanes: Callable[[Event], str] | None = None,
     refused: Sequence[Sequence[Any]] = (),
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """All that the browser needs, as JSON types. All histories are of the same events."""
     events = labels(histories[0])
     types = Table()

@@ -68,16 +68,29 @@ class Race(PageWidget, view="race"):
 
     _begins_with: ClassVar[tuple[str, ...]] = ("schedule", "guard", "predict")
     _columns: ClassVar[tuple[str, ...]] = (
-        "schedule", "guard", "writer", "question", "answer", "actual", "match", "why",
-    )  # fmt: skip
+        "schedule",
+        "guard",
+        "writer",
+        "question",
+        "answer",
+        "actual",
+        "match",
+        "why",
+    )
     schedule = traitlets.Unicode("").tag(sync=True)
     guard = traitlets.Bool(True).tag(sync=True)
     predict = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
-        self, *, pieces: int = 1, names: tuple[str, str] = ("ada", "ben"), guard: bool = True,
-        schedule: str = "", predict: bool = True, projector: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        pieces: int = 1,
+        names: tuple[str, str] = ("ada", "ben"),
+        guard: bool = True,
+        schedule: str = "",
+        predict: bool = True,
+        projector: bool = False,
+    ) -> None:
         check_pieces(pieces)
         self.pieces, self.names = pieces, _check_names(names)
         self._runs = tree(pieces, self.names)
@@ -153,8 +166,9 @@ class Race(PageWidget, view="race"):
         )
         every = html_parts.table(
             ("schedule", "with guard", "without guard"),
-            [html_parts.Row("", tuple(row)) for row in self._data["schedules"]], signs=False,
-        )  # fmt: skip
+            [html_parts.Row("", tuple(row)) for row in self._data["schedules"]],
+            signs=False,
+        )
         how = "with the expected version checked" if self.guard else "without a check"
         example = "" if self.schedule else "For example, "
         holds = "holds" if last["sold"] <= self.pieces else "is broken"
@@ -171,16 +185,20 @@ class Race(PageWidget, view="race"):
     def _content(self) -> dict[str, Any]:
         """All that the page needs; it knows no rule of its own."""
         return {
-            "stream": STREAM, "pieces": self.pieces, "names": self.names,
-            "title": self._title(), "lamps": lamps(self.pieces),
+            "stream": STREAM,
+            "pieces": self.pieces,
+            "names": self.names,
+            "title": self._title(),
+            "lamps": lamps(self.pieces),
             "types": [_drawn("StockReceived"), _drawn("PieceSold")],
-            "choices": [STORED, OVERSOLD, REFUSED], "already": ALREADY,
+            "choices": [STORED, OVERSOLD, REFUSED],
+            "already": ALREADY,
             "guards": self._runs,
             "schedules": [
                 [order, *(outcome(self._path(order, key), self.pieces) for key in self._runs)]
                 for order in schedules()
             ],
-        }  # fmt: skip
+        }
 
     def _nodes(self) -> dict[str, dict[str, Any]]:
         return self._runs["on" if self.guard else "off"]
@@ -221,10 +239,13 @@ class Race(PageWidget, view="race"):
 def _drawn(event_type: str) -> dict[str, Any]:
     code, shape, hue = figures.mark(event_type)
     return {
-        "name": event_type, "code": code, "points": html_parts._POLYGONS.get(shape), "hue": hue,
-        "y": html_parts._LETTERS.get(shape, 15.5),
+        "name": event_type,
+        "code": code,
+        "points": html_parts.POLYGONS.get(shape),
+        "hue": hue,
+        "y": html_parts.LETTERS.get(shape, 15.5),
         "ink": "#ffffff" if hue == figures.BLUE else "#000000",
-    }  # fmt: skip
+    }
 
 
 def _numbers(step: Mapping[str, Any]) -> str:
@@ -244,9 +265,10 @@ def _numbers(step: Mapping[str, Any]) -> str:
 
 def _check_names(names: object) -> tuple[str, str]:
     if (
-        not isinstance(names, tuple | list) or len(names) != 2
+        not isinstance(names, tuple | list)
+        or len(names) != 2
         or any(not isinstance(name, str) or not name.strip() for name in names)
         or names[0] == names[1]
-    ):  # fmt: skip
+    ):
         raise InvalidEventError(f"names are two different texts, found {names!r:.60}.")
     return names[0], names[1]

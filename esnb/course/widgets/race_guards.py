@@ -158,10 +158,12 @@ def _voucher(store: EventStore, n: int, schedule: str, guard: str, pieces: int) 
         unique = guard == "unique key"
         stream = f"voucher-{voucher}-{len(used)}" if unique else f"order-{voucher}-{name}"
         yield wanted and _refused(
-            store, stream, new_event("VoucherUsed", voucher=voucher, by=name),
+            store,
+            stream,
+            new_event("VoucherUsed", voucher=voucher, by=name),
             0 if unique or guard == "expected version" else ANY,
             condition if guard == "append condition" else None,
-        )  # fmt: skip
+        )
 
     refused = _interleave(schedule, writer)
     broken = len(store.matching(question)[0]) > pieces
@@ -169,8 +171,9 @@ def _voucher(store: EventStore, n: int, schedule: str, guard: str, pieces: int) 
 
 
 _RULES: Mapping[str, Callable[[EventStore, int, str, str, int], str]] = {
-    "stock": _stock, "voucher": _voucher,
-}  # fmt: skip
+    "stock": _stock,
+    "voucher": _voucher,
+}
 
 
 def _interleave(schedule: str, writer: Callable[[str], Iterator[bool]]) -> bool:
@@ -184,9 +187,12 @@ def _refused(
 ) -> bool:
     try:
         store.append(
-            stream, [event], expected_version=expected, condition=condition,
+            stream,
+            [event],
+            expected_version=expected,
+            condition=condition,
             aggregate_type="STOCK" if stream.startswith("stock") else "VOUCHER",
-        )  # fmt: skip
+        )
     except (ConcurrencyError, DuplicateEventError):
         return True
     return False

@@ -83,9 +83,11 @@ class _Writer:
                 (f"{self.letter}-", "give up"),
             ]
         names = {
-            "read": "read", "decide": "decide", "refuse": "answer: sold out",
+            "read": "read",
+            "decide": "decide",
+            "refuse": "answer: sold out",
             "append": f"append, expected {len(self.events)}" if guard else "append, any version",
-        }  # fmt: skip
+        }
         return [(self.letter, names[self.next])] if self.next else []
 
     def trouble(self, last: bool) -> list[tuple[str, str]]:
@@ -136,16 +138,22 @@ class Run:
         if move.endswith("-"):
             writer.next = ""
             return self._step(
-                move, writer, "give up", f'answer = "conflict: please look again, {writer.shown}"',
+                move,
+                writer,
+                "give up",
+                f'answer = "conflict: please look again, {writer.shown}"',
                 f"{writer.shown} gives up, and is told to look again.",
-            )  # fmt: skip
+            )
         if move.endswith("!"):
             writer.next = ""
             return self._step(
-                move, writer, "crash", 'raise SystemExit("power cut")',
+                move,
+                writer,
+                "crash",
+                'raise SystemExit("power cut")',
                 f"{writer.shown}'s program ends before the append. Nothing is stored: a decision "
-                "is no fact. Who starts it again begins with a read.",
-            )  # fmt: skip
+                "is not a fact. Whoever starts it again begins with a read.",
+            )
         if move.endswith("="):
             return self._again(move, writer)
         if move.endswith("+"):
@@ -159,9 +167,12 @@ class Run:
                 return self._append(move, writer, len(writer.events) if self.guard else None)
         writer.next = ""
         return self._step(
-            move, writer, "refuse", 'answer = "sold out"',
+            move,
+            writer,
+            "refuse",
+            'answer = "sold out"',
             f"{writer.shown} is told: sold out. That is the rule's answer, on what was read.",
-        )  # fmt: skip
+        )
 
     def _read(self, move: str, writer: _Writer) -> Step:
         again = " again" if writer.next == "conflict" else ""
@@ -169,19 +180,25 @@ class Run:
         writer.next = "decide"
         count = left(writer.events)
         return self._step(
-            move, writer, "read", f"events = store.events({_code(STREAM)})",
+            move,
+            writer,
+            "read",
+            f"events = store.events({_code(STREAM)})",
             f"{writer.shown} reads{again}: version {len(writer.events)}, {lamps(count)} left.",
-        )  # fmt: skip
+        )
 
     def _decide(self, move: str, writer: _Writer) -> Step:
         count = left(writer.events)
         writer.next = "append" if count > 0 else "refuse"
         said = "sell one" if count > 0 else "no sale"
         return self._step(
-            move, writer, "decide", "wanted = left(events) > 0",
+            move,
+            writer,
+            "decide",
+            "wanted = left(events) > 0",
             f"{writer.shown} decides: {said}, for {lamps(count)} "
             f"{'was' if count == 1 else 'were'} left at version {len(writer.events)}.",
-        )  # fmt: skip
+        )
 
     def _append(self, move: str, writer: _Writer, expected: int | None) -> Step:
         event = new_event("PieceSold", buyer=writer.name)
@@ -197,12 +214,16 @@ class Run:
             writer.next, writer.actual = "conflict", error.actual
             new = self.store.events(self.stream, after=error.expected)
             return self._step(
-                move, writer, "conflict", code,
+                move,
+                writer,
+                "conflict",
+                code,
                 f"{writer.shown} appends at expected version {error.expected}. The stream has "
                 f"version {error.actual}: a conflict, and nothing of it is stored.",
-                expected=error.expected, actual=error.actual,
+                expected=error.expected,
+                actual=error.actual,
                 between=tuple(_line(event) for event in new),
-            )  # fmt: skip
+            )
         writer.next, writer.sent = "", (event, expected)
         before = done.version - 1
         self.version, self.sold = done.version, self.sold + 1
@@ -215,10 +236,15 @@ class Run:
         broken = f" {self.sold} sold, {self.pieces} received: {over} too many." if over > 0 else ""
         step = "raise" if move.endswith("+") else "write" if expected is None else "append"
         return self._step(
-            move, writer, step, code,
+            move,
+            writer,
+            step,
+            code,
             f"{writer.shown} appends {how} stored as event {done.version}.{broken}",
-            expected=expected, actual=before, number=done.version,
-        )  # fmt: skip
+            expected=expected,
+            actual=before,
+            number=done.version,
+        )
 
     def _again(self, move: str, writer: _Writer) -> Step:
         assert writer.sent is not None
@@ -228,13 +254,17 @@ class Run:
             self.stream, [event], expected_version=ANY if expected is None else expected
         )
         return self._step(
-            move, writer, "again",
+            move,
+            writer,
+            "again",
             f"same = store.events({_code(STREAM)})[{done.version - 1}]; "
             f"store.append({_code(STREAM)}, [same], expected_version={version})",
             f"{writer.shown} got no answer and sends the same event again. The store knows its id: "
             f"it is event {done.version} already, and nothing is added.",
-            expected=expected, actual=done.version, duplicate=done.duplicate,
-        )  # fmt: skip
+            expected=expected,
+            actual=done.version,
+            duplicate=done.duplicate,
+        )
 
     def _step(
         self, move: str, writer: _Writer, step: str, code: str, say: str, **more: Any

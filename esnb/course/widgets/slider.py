@@ -23,21 +23,34 @@ class Slider(ipywidgets.VBox):  # type: ignore[misc]
         text_style = {"font_size": size} if size else {}
         button = ipywidgets.Layout(width=wide, height=height)
         self.slider = ipywidgets.IntSlider(
-            value=at, min=0, max=last, description=what, tooltip=f"{what}: 0 to {last}",
+            value=at,
+            min=0,
+            max=last,
+            description=what,
+            tooltip=f"{what}: 0 to {last}",
             layout=ipywidgets.Layout(flex="1 1 320px", height=height, min_width="240px"),
-        )  # fmt: skip
+        )
         self.previous = ipywidgets.Button(
-            description="previous", icon="step-backward", tooltip=f"previous {what}",
-            layout=button, style=text_style,
-        )  # fmt: skip
+            description="previous",
+            icon="step-backward",
+            tooltip=f"previous {what}",
+            layout=button,
+            style=text_style,
+        )
         self.next = ipywidgets.Button(
-            description="next", icon="step-forward", tooltip=f"next {what}",
-            layout=button, style=text_style,
-        )  # fmt: skip
+            description="next",
+            icon="step-forward",
+            tooltip=f"next {what}",
+            layout=button,
+            style=text_style,
+        )
         self.play = ipywidgets.ToggleButton(
-            description="play", icon="play", tooltip="play or pause",
-            layout=button, style=text_style,
-        )  # fmt: skip
+            description="play",
+            icon="play",
+            tooltip="play or pause",
+            layout=button,
+            style=text_style,
+        )
         # The clock of ipywidgets' Play runs in the browser. Its own buttons have no names, so they
         # are hidden, and a button with a name starts it.
         self.clock = ipywidgets.Play(

@@ -154,8 +154,14 @@ class SnapshotCost(ipywidgets.VBox):  # type: ignore[misc]
         ax.plot(stops, [self.loads * (n - 1) / 2 for n in stops], lw=1.2)
         ax.plot(stops, [self.cost / n for n in stops], lw=1.2)
         low, high = cost_per_event(self.best, self.loads, self.cost) * 0.2, max(both) * 2
-        ax.set(xscale="log", yscale="log", xlim=(0.9, 1_400), ylim=(low, high),
-               xlabel="events between snapshots", ylabel="cost of one event")  # fmt: skip
+        ax.set(
+            xscale="log",
+            yscale="log",
+            xlim=(0.9, 1_400),
+            ylim=(low, high),
+            xlabel="events between snapshots",
+            ylabel="cost of one event",
+        )
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
             axis.set_minor_formatter(lambda value, _: "")
@@ -185,6 +191,10 @@ def _slider(name: str, stops: dict[str, Any], value: float) -> ipywidgets.Select
     """A slider over a few stops, at the one nearest to a value."""
     nearest = min(stops.values(), key=lambda stop: abs(math.log(stop / value)))
     return ipywidgets.SelectionSlider(
-        options=list(stops.items()), value=nearest, description=name, continuous_update=False,
-        style={"description_width": "190px"}, layout=ipywidgets.Layout(width="min(640px, 96%)"),
-    )  # fmt: skip
+        options=list(stops.items()),
+        value=nearest,
+        description=name,
+        continuous_update=False,
+        style={"description_width": "190px"},
+        layout=ipywidgets.Layout(width="min(640px, 96%)"),
+    )

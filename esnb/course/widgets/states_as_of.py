@@ -155,9 +155,16 @@ class Places:
         return shut
 
     def look(
-        self, us: int, since: int, *, kind: int | None = None, text: str = "",
-        changed: bool = False, first: int = 0, most: int = 12,
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        us: int,
+        since: int,
+        *,
+        kind: int | None = None,
+        text: str = "",
+        changed: bool = False,
+        first: int = 0,
+        most: int = 12,
+    ) -> dict[str, Any]:
         """What a reader sees as of `us`, compared with `since`: a summary of the whole store, and a
         page of rows, what changed last first."""
         signs, now = self.signs(us, since), self.at(us)
@@ -187,19 +194,21 @@ class Places:
     def _named(self, text: str) -> np.ndarray:
         return np.array([text in name.lower() for name in self.ids])
 
-    def _rows(
-        self, places: np.ndarray, signs: np.ndarray, us: int, since: int
-    ) -> Iterable[Row]:  # fmt: skip
+    def _rows(self, places: np.ndarray, signs: np.ndarray, us: int, since: int) -> Iterable[Row]:
         now, then = self.at(us), self.at(since)
         self._fetch([self.ids[k] for k in places if now.events[k] <= FOLD_UP_TO])
         for k in places.tolist():
             last = int(now.last[k])
             sign = SIGNS[int(signs[k])]
             yield Row(
-                self.ids[k], self.kinds[self.kind[k]], sign, int(self.number[last]),
-                self.types[self.type[last]], int(self.us[last]),
+                self.ids[k],
+                self.kinds[self.kind[k]],
+                sign,
+                int(self.number[last]),
+                self.types[self.type[last]],
+                int(self.us[last]),
                 self._cells(k, us, since if then.events[k] else None),
-            )  # fmt: skip
+            )
 
     def _cells(self, place: int, us: int, since: int | None) -> list[tuple[str | None, str | None]]:
         fold = self.folds.get(self.kinds[self.kind[place]])
@@ -226,8 +235,9 @@ class Places:
         if missing:
             rows = self.store.sql(
                 f"select {COLUMNS} from events where aggregate_id = any($1) "
-                "order by aggregate_id, sequence_number", [missing],
-            ).fetchall()  # fmt: skip
+                "order by aggregate_id, sequence_number",
+                [missing],
+            ).fetchall()
             for event in self.store._events(rows):
                 self._streams.setdefault(str(event.aggregate_id), []).append(event)
         while len(self._streams) > _STREAMS:

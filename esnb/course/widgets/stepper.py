@@ -42,9 +42,14 @@ class Stepper(PageWidget, view="stepper"):
     at = traitlets.Int(0).tag(sync=True)
 
     def __init__(
-        self, steps: Sequence[Mapping[str, Any]], labels: Sequence[str] | None = None, *,
-        title: str = "Step by step", at: int = 0, projector: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        steps: Sequence[Mapping[str, Any]],
+        labels: Sequence[str] | None = None,
+        *,
+        title: str = "Step by step",
+        at: int = 0,
+        projector: bool = False,
+    ) -> None:
         steps = list(steps)
         texts = [f"step {n}" for n in range(len(steps))] if labels is None else list(labels)
         _check(steps, texts)
@@ -52,10 +57,12 @@ class Stepper(PageWidget, view="stepper"):
         self._shown = [[_panel(step[name]) for name in self._names] for step in steps]
         types = sorted({t for step in self._shown for p in step for t in p.get("types", ())})
         content = {
-            "title": self._heading, "names": self._names, "labels": self._labels,
+            "title": self._heading,
+            "names": self._names,
+            "labels": self._labels,
             "steps": _signed(self._shown),
             "types": dict(zip(types, drawings(types), strict=True)),
-        }  # fmt: skip
+        }
         super().__init__(content, at=at, projector=projector)
 
     def __repr__(self) -> str:
@@ -163,10 +170,18 @@ def _marked(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     """The panel, with a sign for each cell: "+" is new, "~" has another text than a step before."""
     old = before["rows"] if before and before["kind"] == now["kind"] else None
     signs = [
-        ["" if old is None else "+" if n >= len(old) or k >= len(old[n]) else
-         "~" if old[n][k] != cell else "" for k, cell in enumerate(row)]
+        [
+            ""
+            if old is None
+            else "+"
+            if n >= len(old) or k >= len(old[n])
+            else "~"
+            if old[n][k] != cell
+            else ""
+            for k, cell in enumerate(row)
+        ]
         for n, row in enumerate(now["rows"])
-    ]  # fmt: skip
+    ]
     return {**{key: now[key] for key in ("kind", "head", "rows")}, "signs": signs}
 
 

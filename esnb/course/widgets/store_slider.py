@@ -19,21 +19,33 @@ from esnb.clock import utc
 from esnb.course.widgets import html_parts
 from esnb.course.widgets.html_parts import Row, Sign
 from esnb.course.widgets.slider import Slider, bar_picture
+from esnb.course.widgets.slider_steps import (
+    MOST_STOPS,
+    compare_frames,
+    micros_of,
+    round_step,
+    step_size,
+)
 from esnb.errors import EsnbError, InvalidEventError
 from esnb.store.reader import Reader
 
-_MOST_STOPS = 200
 _ROWS = 12
 
 
 def store_slider(
-    store: Reader, *, query: str | None = None, every: str | None = None,
-    start: datetime | str | None = None, end: datetime | str | None = None,
-    at: datetime | str | None = None, zone: str = "UTC", projector: bool = False,
-) -> StoreSlider:  # fmt: skip
+    store: Reader,
+    *,
+    query: str | None = None,
+    every: str | None = None,
+    start: datetime | str | None = None,
+    end: datetime | str | None = None,
+    at: datetime | str | None = None,
+    zone: str = "UTC",
+    projector: bool = False,
+) -> StoreSlider:
     """A slider through the time of a whole store, a stop `every` so often: "1h", "15min", "1D".
 
-    Without `every`, a round step that gives at most 200 stops. The first stop lies before the first
+    Without `every`, a round step that gives at most 200 stops. The first stop is before the first
     event (or at `start`), the last one at or after the last (or at `end`). `query` is one SELECT;
     it is run on `store.as_of(T)` at each stop, and its first column names the rows. A step takes as
     long as this query does, for the stop and the one before. `zone` is for showing times, such as
@@ -70,11 +82,18 @@ class StoreSlider(Slider):
     """
 
     def __init__(
-        self, store: Reader, *, query: str | None = None, every: str | None = None,
-        start: datetime | str | None = None, end: datetime | str | None = None,
-        at: datetime | str | None = None, zone: str = "UTC", projector: bool = False,
+        self,
+        store: Reader,
+        *,
+        query: str | None = None,
+        every: str | None = None,
+        start: datetime | str | None = None,
+        end: datetime | str | None = None,
+        at: datetime | str | None = None,
+        zone: str = "UTC",
+        projector: bool = False,
         interval: int = 800,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.store = store.as_of(store.position)
         self.query = query
         self._zone = ZoneInfo(zone)
@@ -145,17 +164,17 @@ class StoreSlider(Slider):
         first, last, self._total = ends.fetchall()[0]
         if first is None:
             raise InvalidEventError("The store is empty, so there is no time to move through.")
-        first, last = (_us(t.replace(tzinfo=UTC)) for t in (first, last))
+        first, last = (micros_of(t.replace(tzinfo=UTC)) for t in (first, last))
         if start is not None:
-            first = _us(utc(start))
+            first = micros_of(utc(start))
         if end is not None:
-            last = _us(utc(end))
+            last = micros_of(utc(end))
         if last < first:
-            raise InvalidEventError("The end of this slider lies before its start.")
-        size = _round_step(last - first) if every is None else _step_size(every)
+            raise InvalidEventError("The end of this slider is before its start.")
+        size = round_step(last - first) if every is None else step_size(every)
         origin = first if start is not None else (first - 1) // size * size
         count = max(1, -(-(last - origin) // size))
-        if count > 20 * _MOST_STOPS:
+        if count > 20 * MOST_STOPS:
             raise InvalidEventError(
                 f"every={every!r} would make {count} stops. Give a longer step, or start= and end=."
             )
@@ -217,10 +236,10 @@ class StoreSlider(Slider):
     # -- at each stop ----------------------------------------------------------------------
 
     def _index(self, when: datetime | str) -> int:
-        index = (_us(utc(when)) - self._origin) // self._size
+        index = (micros_of(utc(when)) - self._origin) // self._size
         if not 0 <= index < len(self.stops):
             raise InvalidEventError(
-                f"{when} lies outside of this slider: {html_parts.moment(self.stops[0])} to "
+                f"{when} is outside this slider: {html_parts.moment(self.stops[0])} to "
                 f"{html_parts.moment(self.stops[-1])}."
             )
         return index
@@ -230,7 +249,7 @@ class StoreSlider(Slider):
 
     def _answer(self, k: int) -> pd.DataFrame:
         if k not in self._results:
-            if len(self._results) > 2 * _MOST_STOPS:
+            if len(self._results) > 2 * MOST_STOPS:
                 self._results.clear()
             assert self.query is not None
             self._results[k] = self.store.as_of(self.stops[k]).sql(self.query).df()
@@ -295,10 +314,15 @@ class StoreSlider(Slider):
 
     def _last_events(self, k: int) -> str:
         try:
-            rows = self.store.as_of(self.stops[k]).sql(
-                "select occurred_at, aggregate_id, sequence_number, event_type from events "
-                "order by occurred_at desc, position desc limit ?", [_ROWS // 2],
-            ).fetchall()  # fmt: skip
+            rows = (
+                self.store.as_of(self.stops[k])
+                .sql(
+                    "select occurred_at, aggregate_id, sequence_number, event_type from events "
+                    "order by occurred_at desc, position desc limit ?",
+                    [_ROWS // 2],
+                )
+                .fetchall()
+            )
         except EsnbError as error:
             return f"<b>The last events cannot be read:</b> {html_parts.text(str(error))}"
         before = self.stops[k - 1] if k else None
@@ -318,7 +342,7 @@ class StoreSlider(Slider):
             before = self._answer(k - 1) if k else now.iloc[:0]
         except EsnbError as error:
             return f"<b>The query fails at this stop:</b> {html_parts.text(str(error))}"
-        headers, rows = _compare(before, now)
+        headers, rows = compare_frames(before, now)
         changed = [row for row in rows if row.sign]
         shown = rows if len(rows) <= _ROWS else (changed + [r for r in rows if not r.sign])[:_ROWS]
         more = len(rows) - len(shown)
@@ -341,61 +365,3 @@ def _rise(so_far: np.ndarray, k: int) -> int:
 
 def _sign(kind: _Kind) -> Sign:
     return "+" if kind.new else "~" if kind.changed else ""
-
-
-def _compare(before: pd.DataFrame, now: pd.DataFrame) -> tuple[list[str], list[Row]]:
-    """Two answers of one query, row by row; the first column names a row."""
-    headers = [str(name) for name in now.columns]
-    old = {row[0]: row for row in _cells(before)}
-    rows, seen = [], set()
-    for cells in _cells(now):
-        seen.add(cells[0])
-        was = old.get(cells[0])
-        if was is None:
-            rows.append(Row("+", cells, frozenset(range(1, len(cells)))))
-        elif was != cells:
-            changed = frozenset(n for n, cell in enumerate(cells) if cell != was[n])
-            written = tuple(
-                f"{was[n]} -> {cell}" if n in changed else cell for n, cell in enumerate(cells)
-            )
-            rows.append(Row("~", written, changed))
-        else:
-            rows.append(Row("", cells))
-    rows += [Row("-", cells) for name, cells in old.items() if name not in seen]
-    return headers, rows
-
-
-def _cells(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    missing = frame.isna()
-    columns = [
-        ["" if gone else str(value) for value, gone in zip(frame[c], missing[c], strict=True)]
-        for c in frame.columns
-    ]
-    return list(zip(*columns, strict=True))
-
-
-def _us(when: datetime) -> int:
-    return (when - datetime.fromtimestamp(0, UTC)) // pd.Timedelta(1, "us").to_pytimedelta()
-
-
-_ROUND = (
-    "1s", "10s", "1min", "5min", "15min", "30min", "1h", "3h", "6h", "12h", "1D", "2D", "7D", "28D",
-)  # fmt: skip
-
-
-def _round_step(length: int) -> int:
-    sizes = [_step_size(text) for text in _ROUND]
-    enough = (size for size in sizes if length <= size * (_MOST_STOPS - 1))
-    return next(enough, -(-length // (_MOST_STOPS - 1)))
-
-
-def _step_size(every: str) -> int:
-    try:
-        size = pd.Timedelta(every) // pd.Timedelta(1, "us")
-    except ValueError:
-        size = 0
-    if size <= 0:
-        raise InvalidEventError(
-            f"every={every!r} is no length of time. Write '1h', '15min' or '1D'."
-        )
-    return int(size)

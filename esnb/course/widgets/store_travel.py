@@ -45,9 +45,13 @@ class StoreTable(page.PageWidget, view="whole"):
     _pin = traitlets.Float(None, allow_none=True).tag(sync=True)
 
     def __init__(
-        self, places: Places, at: int, since: int | None, projector: bool,
+        self,
+        places: Places,
+        at: int,
+        since: int | None,
+        projector: bool,
         open_row: Callable[[str, int], Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.places = places
         self._open = open_row
         answer = places.look(at, before(places, at) if since is None else since)
@@ -58,9 +62,13 @@ class StoreTable(page.PageWidget, view="whole"):
             "answer": answer,
         }
         super().__init__(
-            data, _times=places.times.astype("<f8").tobytes(), _at=at, _pin=since,
-            _since=answer["since"], projector=projector,
-        )  # fmt: skip
+            data,
+            _times=places.times.astype("<f8").tobytes(),
+            _at=at,
+            _pin=since,
+            _since=answer["since"],
+            projector=projector,
+        )
         self.on_msg(self._on_message)
 
     def look(self, **options: Any) -> dict[str, Any]:
@@ -140,9 +148,13 @@ class StoreTable(page.PageWidget, view="whole"):
                 reply["result"] = None
             else:
                 reply["result"] = self.places.look(
-                    int(content["us"]), int(content["since"]), kind=content["kind"],
-                    text=content["text"], changed=content["changed"], first=content["first"],
-                )  # fmt: skip
+                    int(content["us"]),
+                    int(content["since"]),
+                    kind=content["kind"],
+                    text=content["text"],
+                    changed=content["changed"],
+                    first=content["first"],
+                )
         except EsnbError as error:
             reply["error"] = str(error)
         self.send(reply)
@@ -157,10 +169,16 @@ class StoreTravel(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(
-        self, store: Reader, travel: type[Any], *, fold: Folds | None = None,
-        as_of: datetime | str | None = None, since: datetime | str | None = None,
-        closed: Collection[str] = (), projector: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        store: Reader,
+        travel: type[Any],
+        *,
+        fold: Folds | None = None,
+        as_of: datetime | str | None = None,
+        since: datetime | str | None = None,
+        closed: Collection[str] = (),
+        projector: bool = False,
+    ) -> None:
         self.store = store
         self._travel = travel
         self.places = Places(store, folds_of(fold), closed)
@@ -211,10 +229,16 @@ class StoreTravel(ipywidgets.VBox):  # type: ignore[misc]
         """A row an aggregate, the changed ones first: aggregate_id, aggregate_type, change (+ ~ -),
         the fields, last_event, version."""
         rows = [
-            (row["id"], row["kind"], row["sign"], *(now for _, now in row["cells"]),
-             row["event_type"], row["version"])
+            (
+                row["id"],
+                row["kind"],
+                row["sign"],
+                *(now for _, now in row["cells"]),
+                row["event_type"],
+                row["version"],
+            )
             for row in self.table.look(most=len(self.places.ids))["rows"]
-        ]  # fmt: skip
+        ]
         names = ["aggregate_id", "aggregate_type", "change"]
         return pd.DataFrame(rows, columns=[*names, *self.places.columns, "last_event", "version"])
 
@@ -287,8 +311,9 @@ def before(places: Places, us: int) -> int:
 
 def summary(seen: Mapping[str, Any]) -> str:
     """The counts in words: "since 2026-03-02 14:00:00 UTC: 3 new, 5 changed, 1 closed"."""
-    counts = [f"{seen[name]} {name}" for name in ("new", "changed", "closed")
-              if seen[name] is not None]  # fmt: skip
+    counts = [
+        f"{seen[name]} {name}" for name in ("new", "changed", "closed") if seen[name] is not None
+    ]
     return f"since {html_parts.moment(time_of(seen['since']))}: {', '.join(counts)}"
 
 

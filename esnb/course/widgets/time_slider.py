@@ -33,9 +33,13 @@ _MARKS_UP_TO = 60  # longer streams are drawn as counts
 
 
 def time_slider(
-    store: Reader, aggregate_id: str, fold: type[Any] = LatestValues, *,
-    at: int | datetime | str | None = None, projector: bool = False,
-) -> TimeSlider:  # fmt: skip
+    store: Reader,
+    aggregate_id: str,
+    fold: type[Any] = LatestValues,
+    *,
+    at: int | datetime | str | None = None,
+    projector: bool = False,
+) -> TimeSlider:
     """A slider through one aggregate: `time_slider(store, "order-1042", fold=Order)`.
 
     Without `fold` it shows the latest value of each data field.
@@ -53,9 +57,14 @@ class TimeSlider(Slider):
     """
 
     def __init__(
-        self, history: History[Any], *, store: Reader | None = None,
-        at: int | datetime | str | None = None, projector: bool = False, interval: int = 800,
-    ) -> None:  # fmt: skip
+        self,
+        history: History[Any],
+        *,
+        store: Reader | None = None,
+        at: int | datetime | str | None = None,
+        projector: bool = False,
+        interval: int = 800,
+    ) -> None:
         self.history = history
         self.name = _name(history)
         self._snapshots = _snapshots(store, history, self.name)
@@ -64,17 +73,25 @@ class TimeSlider(Slider):
         super().__init__(last, begin, "event", projector, interval)
         self._pin: int | None = None
         self.pin_button = ipywidgets.ToggleButton(
-            description="pin", icon="thumb-tack", tooltip="pin: compare with this event",
-            layout=self.next.layout, style=self.play.style,
-        )  # fmt: skip
+            description="pin",
+            icon="thumb-tack",
+            tooltip="pin: compare with this event",
+            layout=self.next.layout,
+            style=self.play.style,
+        )
         self.only_changes = ipywidgets.Checkbox(
-            value=projector, description="only what changed", indent=False,
+            value=projector,
+            description="only what changed",
+            indent=False,
             layout=ipywidgets.Layout(width="180px"),
-        )  # fmt: skip
+        )
         self.time = ipywidgets.Text(
-            description="at time", placeholder="2026-03-02T15:00:00Z", continuous_update=False,
-            tooltip="at time: go to that time", layout=ipywidgets.Layout(width="300px"),
-        )  # fmt: skip
+            description="at time",
+            placeholder="2026-03-02T15:00:00Z",
+            continuous_update=False,
+            tooltip="at time: go to that time",
+            layout=ipywidgets.Layout(width="300px"),
+        )
         self.pin_button.observe(self._on_pin, "value")
         self.only_changes.observe(lambda _: self._draw(), "value")
         self.time.observe(self._on_time, "value")

@@ -24,6 +24,7 @@ import traitlets
 from esnb.course import figures
 from esnb.course.widgets import deltas, experiments, html_parts, long_history, page, payload
 from esnb.course.widgets.long_history import LongHistory
+from esnb.course.widgets.long_steps import length
 from esnb.course.widgets.refused import rows_of
 from esnb.course.widgets.store_travel import StoreTravel
 from esnb.course.widgets.time_slider import time_slider
@@ -59,11 +60,22 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     """
 
     _begins_with: ClassVar[tuple[str, ...]] = (
-        "at", "pins", "guide", "_muted", "_policy", "_fold",
-    )  # fmt: skip
+        "at",
+        "pins",
+        "guide",
+        "_muted",
+        "_policy",
+        "_fold",
+    )
     _columns: ClassVar[tuple[str, ...]] = (
-        "number", "event_type", "question", "answer", "actual", "match", "why",
-    )  # fmt: skip
+        "number",
+        "event_type",
+        "question",
+        "answer",
+        "actual",
+        "match",
+        "why",
+    )
     _headers = traitlets.Bytes(b"").tag(sync=True)
     _muted: Any = traitlets.List().tag(sync=True)
     _fold = traitlets.Int(0).tag(sync=True)
@@ -73,12 +85,19 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     guide = traitlets.Unicode("full").tag(sync=True)
 
     def __init__(
-        self, store: Reader, aggregate_id: str,
-        fold: type[Any] | Sequence[type[Any]] = LatestValues, *,
-        stops: Mapping[int, str] | None = None, guide: Guide = "full", projector: bool = False,
-        at: int | datetime | str | None = None, lanes: Callable[[Event], str] | None = None,
-        refused: Iterable[Any] = (), progress: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        store: Reader,
+        aggregate_id: str,
+        fold: type[Any] | Sequence[type[Any]] = LatestValues,
+        *,
+        stops: Mapping[int, str] | None = None,
+        guide: Guide = "full",
+        projector: bool = False,
+        at: int | datetime | str | None = None,
+        lanes: Callable[[Event], str] | None = None,
+        refused: Iterable[Any] = (),
+        progress: bool = True,
+    ) -> None:
         kinds: list[Any] = list(fold) if isinstance(fold, list | tuple) else [fold]
         if not kinds:
             raise InvalidEventError("fold needs at least one class with apply(event), found none.")
@@ -137,7 +156,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
     @property
     def event(self) -> Event | None:
         """The event at the playhead; None at 0."""
-        return self.history._label(self.at) if self.at else None
+        return self.history.label(self.at) if self.at else None
 
     @property
     def events(self) -> pd.DataFrame:
@@ -333,10 +352,13 @@ _ASKED: dict[Any, Callable[[TimeTravel, Any, dict[str, Any]], Any]] = {
 
 
 def _histories(
-    store: Reader, kinds: Sequence[type[Any]], aggregate_id: str,
-    lanes: Callable[[Event], str] | None, progress: bool,
-) -> list[History[Any]]:  # fmt: skip
-    count = long_history.length(store, aggregate_id)
+    store: Reader,
+    kinds: Sequence[type[Any]],
+    aggregate_id: str,
+    lanes: Callable[[Event], str] | None,
+    progress: bool,
+) -> list[History[Any]]:
+    count = length(store, aggregate_id)
     if count > long_history.LONG_ABOVE:
         return [LongHistory(store, k, aggregate_id, lanes=lanes, progress=progress) for k in kinds]
     return [History(store, kind, aggregate_id, check=count <= CHECK_UP_TO) for kind in kinds]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from esnb.clock import utc
-from esnb.course.widgets import Lag, lag, lag_day
+from esnb.course.widgets import Lag, lag, lag_day, lag_projectors, lag_run
 from esnb.errors import InvalidEventError
 from esnb.shop import Order
 from tests.node import node
@@ -29,12 +29,12 @@ def the_day() -> lag_day.Day:
 
 
 @pytest.fixture
-def simulated(the_day: lag_day.Day) -> Iterator[Callable[..., lag_day.Simulation]]:
+def simulated(the_day: lag_day.Day) -> Iterator[Callable[..., lag_run.Simulation]]:
     """Run the day: `simulated(26, script, handler)`; closed at the end."""
     made = []
 
     def run(upto: int, script: Any = (), handler: str = "transaction", **rates: int) -> Any:
-        made.append(lag_day.Simulation(the_day, script, handler, **rates).run(upto))
+        made.append(lag_run.Simulation(the_day, script, handler, **rates).run(upto))
         return made[-1]
 
     yield run
@@ -73,7 +73,7 @@ def listed(rows: dict[str, Any]) -> dict[str, list[Any]]:
 # -- numbers -----------------------------------------------------------------------------------
 
 
-def test_lag_in_events_and_in_seconds(simulated: Callable[..., lag_day.Simulation]) -> None:
+def test_lag_in_events_and_in_seconds(simulated: Callable[..., lag_run.Simulation]) -> None:
     run = simulated(lag_day.SECONDS, [(30, "pause"), (34, "resume"), *CRASH], "idempotent")
     recorded = {e.position: e.recorded_at for e in run.store.read_all()}
     begin = utc(lag_day.START)
@@ -92,7 +92,7 @@ def test_lag_in_events_and_in_seconds(simulated: Callable[..., lag_day.Simulatio
 
 
 def test_a_rush_doubles_the_writes_and_rates_count(
-    simulated: Callable[..., lag_day.Simulation],
+    simulated: Callable[..., lag_run.Simulation],
 ) -> None:
     run = simulated(30, [(5, "write", 6), (9, "write", 2), (3, "project", 2)])
     written = [b.head - a.head for a, b in zip(run.ticks, run.ticks[1:], strict=False)]
@@ -130,12 +130,12 @@ def test_the_story_of_the_day() -> None:
 def test_stalled_slow_and_caught_up(
     behind: list[int], places: list[int], trend: str, state: str
 ) -> None:
-    assert lag_day.trend_of(behind) == trend
-    assert lag_day.state_of_lag(behind, places) == state
+    assert lag_run.trend_of(behind) == trend
+    assert lag_run.state_of_lag(behind, places) == state
 
 
 def test_a_crash_and_a_pause_are_stalled_and_a_slow_one_is_not(
-    simulated: Callable[..., lag_day.Simulation],
+    simulated: Callable[..., lag_run.Simulation],
 ) -> None:
     for script in ([(14, "pause")], [(14, "crash")]):
         assert {t.state for t in simulated(22, script).ticks[16:]} == {"stalled"}
@@ -156,8 +156,8 @@ def test_recorded_rows_are_the_fold_of_the_order(the_day: lag_day.Day) -> None:
     assert bob == [(lag_day.BOB_PLACES, "OrderPlaced"), (lag_day.BOB_PAYS, "PaymentReceived")]
 
 
-@pytest.mark.parametrize("handler", list(lag_day.KINDS))
-def test_reader_and_truth(simulated: Callable[..., lag_day.Simulation], handler: str) -> None:
+@pytest.mark.parametrize("handler", list(lag_projectors.KINDS))
+def test_reader_and_truth(simulated: Callable[..., lag_run.Simulation], handler: str) -> None:
     run = simulated(20, handler=handler)
     events = list(run.store.read_all())
     assert listed(run.reader()) == folded_by_hand(events[: run.projector.position])
@@ -167,7 +167,7 @@ def test_reader_and_truth(simulated: Callable[..., lag_day.Simulation], handler:
 
 
 def test_a_handler_that_adds_doubles_after_a_crash(
-    simulated: Callable[..., lag_day.Simulation],
+    simulated: Callable[..., lag_run.Simulation],
 ) -> None:
     run = simulated(20, CRASH, "adds")
     before = run.projector.position
@@ -185,7 +185,7 @@ def test_a_handler_that_adds_doubles_after_a_crash(
 
 @pytest.mark.parametrize("handler", ["idempotent", "transaction"])
 def test_no_duplicates_otherwise(
-    simulated: Callable[..., lag_day.Simulation], handler: str
+    simulated: Callable[..., lag_run.Simulation], handler: str
 ) -> None:
     run = simulated(20, CRASH, handler)
     before = run.projector.position
@@ -200,7 +200,7 @@ def test_no_duplicates_otherwise(
 
 
 def test_a_rebuild_serves_the_old_one_and_mends_it(
-    simulated: Callable[..., lag_day.Simulation],
+    simulated: Callable[..., lag_run.Simulation],
 ) -> None:
     run = simulated(30, [*CRASH, (30, "rebuild")], "adds")
     seen = []
@@ -215,7 +215,7 @@ def test_a_rebuild_serves_the_old_one_and_mends_it(
     assert run.ticks[-1].events == 0
 
 
-def test_read_policies(simulated: Callable[..., lag_day.Simulation]) -> None:
+def test_read_policies(simulated: Callable[..., lag_run.Simulation]) -> None:
     def sees(script: Any = (), upto: int = 19) -> tuple[str, ...]:
         run = simulated(upto, script)
         return tuple(run.sees(policy) for policy in ("stream", "as is", "wait"))
@@ -348,19 +348,19 @@ TROUBLE = st.tuples(st.integers(5, 38), st.integers(1, 3), st.sampled_from(lag_d
 )  # fmt: skip
 @given(
     script=st.lists(DOING, max_size=8), trouble=st.lists(TROUBLE, max_size=2),
-    handler=st.sampled_from(list(lag_day.KINDS)),
+    handler=st.sampled_from(list(lag_projectors.KINDS)),
 )  # fmt: skip
 def test_the_page_shows_what_the_real_projector_does(
     ask: Callable[..., Any], the_day: lag_day.Day, script: Any, trouble: Any, handler: str
 ) -> None:
-    script = lag_day.checked([*script, *(step for some in trouble for step in some)])
+    script = lag_run.checked([*script, *(step for some in trouble for step in some)])
     last = {step[0] for step in script} | {0}
     moments = sorted({20, lag_day.SECONDS, *(min(max(last) + n, lag_day.SECONDS) for n in (1, 2))})
     found = ask(
         day=lag.payload(the_day, 4, 6), script=script, handler=handler, upto=lag_day.SECONDS,
         moments=moments,
     )  # fmt: skip
-    run = lag_day.Simulation(the_day, script, handler)
+    run = lag_run.Simulation(the_day, script, handler)
     try:
         for place, moment in enumerate(moments):
             run.run(moment)
@@ -372,7 +372,7 @@ def test_the_page_shows_what_the_real_projector_does(
     finally:
         run.close()
     for place, moment in [(moments.index(20), 20)]:
-        run = lag_day.Simulation(the_day, script, handler).run(moment)
+        run = lag_run.Simulation(the_day, script, handler).run(moment)
         paid = run.ticks[-1].head >= lag_day.BOB_PAYS
         seen = [run.sees(policy) if paid else None for policy in ("as is", "stream", "wait")]
         run.close()

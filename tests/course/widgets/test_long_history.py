@@ -17,15 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from esnb import EventStore, History, LessonClock, Upcasters, new_event, state_of
-from esnb.course.widgets import deltas, long_history, payload
+from esnb.course.widgets import deltas, long_history, long_steps, payload
 from esnb.course.widgets.long_history import LongHistory
 from esnb.course.widgets.timetravel import TimeTravel
 from esnb.errors import AggregateNotFoundError, InvalidEventError
 from esnb.events import Event
-from tests.course.widgets.test_timetravel import MOVES, Anything, ask, needs_node, texts
+from tests.course.widgets.tapes import MOVES, Anything, texts
+from tests.node import needs_node
 from tests.support import Tally
-
-__all__ = ["ask"]  # a fixture
 
 SOME = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -37,7 +36,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(long_history, "LONG_ABOVE", 8)
     monkeypatch.setattr(long_history, "SPAN", 4)
     monkeypatch.setattr(long_history, "SHORTEST", 2)
-    monkeypatch.setattr(long_history, "_CHUNK", 5)
+    monkeypatch.setattr(long_steps, "_CHUNK", 5)
 
 
 def stored(moves: list[tuple[str, dict[str, Any]]]) -> EventStore:
@@ -85,8 +84,8 @@ def test_hops_and_searches_are_those_of_the_whole(
     with stored(moves) as store:
         past = LongHistory(store, Anything, "x", progress=False)
         number = min(number, len(past))
-        payload = {**deltas.fold(History(store, Anything, "x")), "from": 0}
-        changed = long_history._changed(payload, field)
+        tape = {**deltas.fold(History(store, Anything, "x")), "from": 0}
+        changed = long_history._changed(tape, field)
         after, before = [k for k in changed if k > number], [k for k in changed if k < number]
         assert past.hop(field, number, 1)[0] == (after[0] if after else None)
         assert past.hop(field, number, -1)[0] == (before[-1] if before else None)

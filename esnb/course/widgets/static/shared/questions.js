@@ -49,7 +49,7 @@ export function whichEvent(tapeOf, payload, turn) {
   const number = able[(turn * 7 + Math.floor(able.length / 2)) % able.length];
   const label = (k) => `${k} ${payload.types[payload.type[k - 1]].name}`;
   const told = sentence(tapeOf.step(number), 4);
-  // Only one answer may be right, so an event that made the very same change is no option.
+  // Only one answer may be right, so an event that made the very same change is left out.
   const others = able.filter((k) => sentence(tapeOf.step(k), 4) !== told);
   const near = [...others].sort((a, b) => Math.abs(a - number) - Math.abs(b - number)).slice(0, 3);
   return {
