@@ -171,7 +171,7 @@ class BadRowsError(EsnbError, ValueError):
             f"{total} value(s) cannot become events, so nothing was loaded:\n"
             + "\n".join(lines)
             + more
-            + "\nRows are counted from 0, as in df.iloc. Mend or drop them, then load again."
+            + "\nRows are counted from 0, as in df.iloc. Fix or drop them, then load again."
         )
 
 

@@ -21,7 +21,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 @pytest.fixture
 def in_new_york(monkeypatch):
-    """The machine itself stands in another zone: a guess by it would be wrong by hours."""
+    """The machine itself is in another zone: a guess by it would be wrong by hours."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield

@@ -1,4 +1,4 @@
-"""run.py says in words what is missing, repeats nothing, and mends a half-finished set-up."""
+"""run.py says in words what is missing, repeats nothing, and fixes a half-finished set-up."""
 
 from __future__ import annotations
 

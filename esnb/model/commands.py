@@ -2,7 +2,7 @@
 
 A command is a small immutable record that says what somebody wants. Handling it is four steps:
 load, check the rules, record, save. When another writer was faster, the four steps are taken again
-from the first: a decision is made on what is there now, or not at all. The rules stand in the
+from the first: a decision is made on what is there now, or not at all. The rules are in the
 methods of an aggregate, or in a `Decider`, which is two pure functions. Sources: Jérémie Chassaing,
 *Functional Event Sourcing Decider* (2021); full jitter: Marc Brooker, *Exponential Backoff And
 Jitter* (2015).
@@ -168,9 +168,12 @@ def _attempt(
         return Appended(version, store.position)
     _add_metadata(events, extra)
     return store.append(
-        command.aggregate_id, events, expected_version=version,
-        aggregate_type=decider.aggregate_type, condition=condition,
-    )  # fmt: skip
+        command.aggregate_id,
+        events,
+        expected_version=version,
+        aggregate_type=decider.aggregate_type,
+        condition=condition,
+    )
 
 
 def _load_or_new(store: EventStore, command: Any) -> Aggregate:
@@ -197,7 +200,7 @@ def _handled_before(store: EventStore, command: Any, extra: dict[str, str]) -> H
         raise InvalidCommandError(
             f"The command_id {wanted!r} was used for another command on {command.aggregate_id!r} "
             f"(event {events[0].sequence_number}, {events[0].event_type}). An id names one request "
-            f"for ever: repeat it unchanged, or take a new id."
+            f"forever: repeat it unchanged, or take a new id."
         )
     last = events[-1]
     return Handled(last.sequence_number or 0, last.position or 0, tuple(events), 0, True)

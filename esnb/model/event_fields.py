@@ -10,9 +10,16 @@ from typing import Any
 import pandas as pd
 
 _TYPES = {
-    "UBIGINT": "integer", "BIGINT": "integer", "HUGEINT": "integer", "UHUGEINT": "integer",
-    "DOUBLE": "number", "VARCHAR": "text", "BOOLEAN": "boolean", "NULL": "null", "JSON": "mixed",
-}  # fmt: skip
+    "UBIGINT": "integer",
+    "BIGINT": "integer",
+    "HUGEINT": "integer",
+    "UHUGEINT": "integer",
+    "DOUBLE": "number",
+    "VARCHAR": "text",
+    "BOOLEAN": "boolean",
+    "NULL": "null",
+    "JSON": "mixed",
+}
 #: The structures of a table of events, counted; see `mined`.
 STRUCTURES = (
     "select event_type, event_version, json_structure(event_data)::varchar, count(*) "
@@ -53,7 +60,7 @@ def mined(rows: list[tuple[Any, ...]]) -> tuple[dict[Pair, Seen], Counter[Pair]]
 
 
 def _leaves(structure: Any, path: str | None) -> Iterator[tuple[str, str]]:
-    """The fields of a structure; None is the path of the data itself, which is no field."""
+    """The fields of a structure; None is the path of the data itself, which is not a field."""
     if isinstance(structure, dict):
         if path is not None:
             yield path, "object"

@@ -110,8 +110,13 @@ class Outcome:
     def _report(self, wanted: list[str], difference: str) -> str:
         got = [f"rejected: {self.rejected}"] if self.rejected else _listed(self.events)
         asked = "a function" if callable(self.command) else repr(self.command)
-        parts = [("given", _listed(self.given.events)), ("when", [asked]), ("wanted", wanted),
-                 ("got", got), ("first difference", [difference])]  # fmt: skip
+        parts = [
+            ("given", _listed(self.given.events)),
+            ("when", [asked]),
+            ("wanted", wanted),
+            ("got", got),
+            ("first difference", [difference]),
+        ]
         return "\n".join(
             f"{name:<17}{line}"
             for title, lines in parts
@@ -145,8 +150,9 @@ def _first_difference(want: Event, got: Event) -> str:
         return f"version: {want.event_version} wanted, {got.event_version} found"
     known = {key: got.metadata[key] for key in want.metadata if key in got.metadata}
     for where, wanted, found in (
-        ("data", want.event_data, got.event_data), ("metadata", want.metadata, known),
-    ):  # fmt: skip
+        ("data", want.event_data, got.event_data),
+        ("metadata", want.metadata, known),
+    ):
         diff = diff_states(wanted, found)
         for path in diff.paths[:1]:
             if path in diff.changed:

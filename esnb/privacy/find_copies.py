@@ -49,7 +49,7 @@ def find_copies(words: Iterable[str], *places: object) -> pd.DataFrame:
     unpacked, Parquet is read column by column, and notebooks cell by cell. Upper and lower case
     count as the same. The result has a row for each spot: place, where, word, times.
 
-    A row that was deleted from a DuckDB table may stand in the bytes of its file for long. Write
+    A row that was deleted from a DuckDB table may be in the bytes of its file for long. Write
     the log to a new file (export, `restore`), drop read models and build them again.
 
     A search index keeps words, not sentences: give "Lovelace" beside "Ada Lovelace". Not found is a
@@ -86,9 +86,10 @@ def _parts(place: Any) -> tuple[str, list[Search], list[tuple[str, Path]]]:
         inner = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         name = {p: p.relative_to(path).as_posix() if path.is_dir() else "" for p in inner}
         known = [p for p in inner if p.suffix in _READERS]
-        searches: list[Search] = [partial(_in_file, p, f"{name[p]}: " * bool(name[p]))
-                                  for p in (*known, *(p for p in inner if p.suffix == ".duckdb"))
-                                  ]  # fmt: skip
+        searches: list[Search] = [
+            partial(_in_file, p, f"{name[p]}: " * bool(name[p]))
+            for p in (*known, *(p for p in inner if p.suffix == ".duckdb"))
+        ]
         return path.name, searches, [(name[p] or "bytes", p) for p in inner if p not in known]
     kind = type(place).__name__
     if isinstance(place, KeyVault):
@@ -174,14 +175,17 @@ def _in_notebook(path: Path, word: str) -> Iterator[tuple[str, int]]:
 
 
 def _in_bytes(files: list[tuple[str, str, Path]], words: list[str]) -> list[list[int]]:
-    """How often each word stands in the bytes of each file, in those not used any more too."""
+    """How often each word is in the bytes of each file, in those not used any more too."""
     if not files:
         return []
     asked = {"files": [str(path) for *_, path in files], "forms": list(map(_forms, words))}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _READ_BYTES], input=json.dumps(asked), text=True,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-I", "-c", _READ_BYTES],
+        input=json.dumps(asked),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
         raise InvalidEventError(f"A file could not be searched: {reason:.200}")
@@ -190,7 +194,7 @@ def _in_bytes(files: list[tuple[str, str, Path]], words: list[str]) -> list[list
 
 
 def _forms(word: str) -> list[str]:
-    """A word as it stands in text, and as it may stand in JSON."""
+    """A word as it is in text, and as it may be in JSON."""
     return sorted({word, _inside(word), json.dumps(word)[1:-1]})
 
 

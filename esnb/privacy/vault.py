@@ -166,8 +166,11 @@ class KeyVault:
     def same(self, new: Event, stored: Event) -> bool:
         """Whether a stored event, opened, has this data. What is forgotten counts as the same."""
         data = self.open(stored.event_data, stored.aggregate_id, stored.sequence_number)
-        lost = {name for name, value in stored.event_data.items()
-                if _is_sealed(value) and data[name] in (FORGOTTEN, NO_KEY)}  # fmt: skip
+        lost = {
+            name
+            for name, value in stored.event_data.items()
+            if _is_sealed(value) and data[name] in (FORGOTTEN, NO_KEY)
+        }
         one, other = ({k: v for k, v in d.items() if k not in lost} for d in (new.event_data, data))
         return data.keys() == new.event_data.keys() and _text(one) == _text(other)
 
@@ -221,8 +224,9 @@ class KeyVault:
         """
         rows = log.sql(
             "select event_data->>'$.person', occurred_at from events where event_type = ? "
-            "order by position", [PERSON_FORGOTTEN],
-        ).fetchall()  # fmt: skip
+            "order by position",
+            [PERSON_FORGOTTEN],
+        ).fetchall()
         again = [person for person, _ in rows if person in self._keys]
         for person, at in rows:
             if person in again or person not in self._forgotten:
@@ -305,16 +309,20 @@ def forget(store: EventStore, person: str, *, reason: str = "") -> Event:
         for (text,) in store.sql(
             "select event_data::varchar from events where contains(event_data::varchar, ?)",
             [json.dumps(person)[1:-1]],
-        ).fetchall():  # fmt: skip
-            theirs = [n for n, v in load_json(text).items()
-                      if _is_sealed(v) and v["sealed"] == person]  # fmt: skip
+        ).fetchall():
+            theirs = [
+                n for n, v in load_json(text).items() if _is_sealed(v) and v["sealed"] == person
+            ]
             events += bool(theirs)
             for name in theirs:
                 counts[name] = counts.get(name, 0) + 1
         said = new_event(
-            PERSON_FORGOTTEN, person=person, reason=reason, events=events,
+            PERSON_FORGOTTEN,
+            person=person,
+            reason=reason,
+            events=events,
             fields=dict(sorted(counts.items())),
-        )  # fmt: skip
+        )
         done = store.append(stream, [said], expected_version=0, aggregate_type="PERSON")
         noted = list(done.events)
     # After the event: if this process dies here, opening the store finishes the work.
@@ -348,9 +356,10 @@ def _checked(personal: Personal) -> dict[str, dict[str, list[str]]]:
 
 def _is_sealed(value: object) -> bool:
     return (
-        isinstance(value, dict) and value.keys() == _SHAPE
+        isinstance(value, dict)
+        and value.keys() == _SHAPE
         and all(isinstance(part, str) for part in value.values())
-    )  # fmt: skip
+    )
 
 
 def _bound(aggregate_id: str | None, sequence_number: int | None, name: str) -> bytes:

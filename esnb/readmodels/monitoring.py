@@ -40,9 +40,11 @@ class Difference:
 
 
 def compare(
-    store: Reader, first: type[Projection], second: type[Projection],
+    store: Reader,
+    first: type[Projection],
+    second: type[Projection],
     columns: Sequence[str] | None = None,
-) -> Difference | None:  # fmt: skip
+) -> Difference | None:
     """Build two definitions of one read model, and find the event at which they part; None: never.
 
     Compared are the first tables, on `columns` (those both have, if none are named). Positions are
@@ -99,9 +101,12 @@ class LagAlert:
     """
 
     def __init__(
-        self, projector: Projector, threshold: float = 5.0, patience: float = 0.0,
+        self,
+        projector: Projector,
+        threshold: float = 5.0,
+        patience: float = 0.0,
         notify: Callable[[str], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.projector = projector
         self.threshold = threshold
         self.patience = patience

@@ -80,9 +80,14 @@ def check(projection: type[Projection], workers: object) -> None:
 
 
 def fill(
-    store: EventSource, projection: type[Projection], db: ReadDatabase, build: int,
-    left_out: Collection[int], workers: int, progress: bool | None = None,
-) -> tuple[int, int]:  # fmt: skip
+    store: EventSource,
+    projection: type[Projection],
+    db: ReadDatabase,
+    build: int,
+    left_out: Collection[int],
+    workers: int,
+    progress: bool | None = None,
+) -> tuple[int, int]:
     """Fill the empty tables of a build with worker processes.
 
     Returns the position reached and the number of events up to it, those that no handler wants
@@ -126,11 +131,15 @@ def _columns(db: ReadDatabase, projection: type[Projection], build: int) -> dict
     """The columns of each table that are written, as SQL names; the generated ones are not."""
     names = {}
     for table in projection.tables:
-        rows = db.cursor(build).execute(
-            "select column_name, is_generated from information_schema.columns where "
-            "table_schema = ? and table_name = ? order by ordinal_position",
-            [f"build_{build}", table],
-        ).fetchall()  # fmt: skip
+        rows = (
+            db.cursor(build)
+            .execute(
+                "select column_name, is_generated from information_schema.columns where "
+                "table_schema = ? and table_name = ? order by ordinal_position",
+                [f"build_{build}", table],
+            )
+            .fetchall()
+        )
         if projection.by_aggregate not in [row[0] for row in rows]:
             raise RebuildError(
                 f"{projection.__name__}.by_aggregate is {projection.by_aggregate!r}, and the table "
@@ -141,9 +150,13 @@ def _columns(db: ReadDatabase, projection: type[Projection], build: int) -> dict
 
 
 def _export(
-    store: EventSource, projection: type[Projection], folder: Path, last: int, buckets: int,
+    store: EventSource,
+    projection: type[Projection],
+    folder: Path,
+    last: int,
+    buckets: int,
     left_out: Collection[int],
-) -> dict[int, int]:  # fmt: skip
+) -> dict[int, int]:
     """Write the events that have handlers into a folder a bucket; returns how many each has."""
     bucket = bucket_of("aggregate_id", buckets)
     part = "part" if store.upcasters else "1 as part"
@@ -217,9 +230,12 @@ def _run_all(tasks: list[Task], workers: int, done: Callable[[int], Any]) -> Non
 
 
 def _put_together(
-    cursor: duckdb.DuckDBPyConnection, folder: Path, buckets: list[int], columns: dict[str, str],
+    cursor: duckdb.DuckDBPyConnection,
+    folder: Path,
+    buckets: list[int],
+    columns: dict[str, str],
     projection: type[Projection],
-) -> None:  # fmt: skip
+) -> None:
     for bucket in buckets:
         file = sql_text(result_file(folder, bucket))
         cursor.execute(f"attach '{file}' as esnb_bucket (read_only)")

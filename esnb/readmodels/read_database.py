@@ -49,7 +49,7 @@ _SETTINGS = "set global dynamic_or_filter_threshold = 2048"
 
 
 class Checkpoint(NamedTuple):
-    """What stands in the read database: which build, how far, and what was left out of it."""
+    """What is in the read database: which build, how far, and what was left out of it."""
 
     version: int
     declaration: dict[str, Any]
@@ -235,7 +235,7 @@ class ReadDatabase:
     # -- the checkpoint --------------------------------------------------------------------
 
     def checkpoint(self) -> Checkpoint:
-        """What stands in the database now."""
+        """What is in the database now."""
         with self.translated(), transaction(cursor := self.cursor()):
             rows = cursor.execute(_CHECKPOINT).fetchall()
             version, declaration, build, position, event_id, effects = rows[0]

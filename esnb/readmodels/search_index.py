@@ -89,7 +89,7 @@ class SearchIndex:
     # -- reading ---------------------------------------------------------------------------
 
     def read_mark(self) -> None:
-        """Take note of what stands in the index, whoever wrote it."""
+        """Take note of what is in the index, whoever wrote it."""
         with self.translated():
             self.engine.reload()
             if (text := self.find("kind", "mark")) is not None:

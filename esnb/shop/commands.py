@@ -147,10 +147,11 @@ class ShipOrder(OrderCommand):
     carrier: str = "post"
 
     def __init__(
-        self, order_id: str,
+        self,
+        order_id: str,
         items: Mapping[str, int] | Iterable[tuple[str, int]] | None = None,
         carrier: str = "post",
-    ) -> None:  # fmt: skip
+    ) -> None:
         pairs = None
         if items is not None:
             listed = _list("items", items.items() if isinstance(items, Mapping) else items)

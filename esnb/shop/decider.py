@@ -123,7 +123,7 @@ def decide(command: OrderCommand, state: OrderState) -> list[Event]:
             if amount > left:
                 raise RejectedError(f"{money(left)} left to give back.")
             return [_event("RefundIssued", "support", reason, {"amount": amount, "reason": reason})]
-    raise RejectedError(f"{type(command).__name__} is no command to an order.")
+    raise RejectedError(f"{type(command).__name__} is not a command to an order.")
 
 
 def evolve(state: OrderState, event: Event) -> OrderState:

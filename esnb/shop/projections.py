@@ -47,9 +47,11 @@ def _status(cancelled: str, paid: str, shipped: str, pieces: str) -> str:
 
 # Of an order that the read model has (o), after the news (n); and of one that is new.
 _STATUS = _status(
-    "n.cancelled or o.status = 'CANCELLED'", "n.payments or o.status in ('PAID', 'SHIPPED')",
-    "(o.shipped + n.shipped)", "(o.pieces + coalesce(n.more, n.pieces))",
-)  # fmt: skip
+    "n.cancelled or o.status = 'CANCELLED'",
+    "n.payments or o.status in ('PAID', 'SHIPPED')",
+    "(o.shipped + n.shipped)",
+    "(o.pieces + coalesce(n.more, n.pieces))",
+)
 _FIRST_STATUS = _status("n.cancelled", "n.payments", "n.shipped", "coalesce(n.more, n.pieces)")
 
 

@@ -22,8 +22,12 @@ class OrderSearch(SearchProjection):
 
     version = 1
     fields: ClassVar[dict[str, float]] = {
-        "order": 3.0, "customer": 2.0, "items": 1.0, "reasons": 1.0, "status": 0.5,
-    }  # fmt: skip
+        "order": 3.0,
+        "customer": 2.0,
+        "items": 1.0,
+        "reasons": 1.0,
+        "status": 0.5,
+    }
 
     def apply(self, document: Json, event: Event) -> Json | None:
         """The document of an order after one more event; accounts have none."""
@@ -31,9 +35,12 @@ class OrderSearch(SearchProjection):
         match event.type:
             case "OrderPlaced":
                 document = {
-                    "order": event.aggregate_id, "customer": data["customer"],
-                    "status": "PENDING", "items": [], "reasons": [],
-                }  # fmt: skip
+                    "order": event.aggregate_id,
+                    "customer": data["customer"],
+                    "status": "PENDING",
+                    "items": [],
+                    "reasons": [],
+                }
                 for line in data["items"]:
                     document = _with(document, line)
                 return document
@@ -58,10 +65,13 @@ def _with(document: Json, line: Json) -> Json:
     if not any(item["sku"] == sku for item in items):
         new = {"sku": sku, "name": _NAMES.get(sku, ""), "quantity": more, "shipped": 0}
         return {**document, "items": [*items, new]}
-    return {**document, "items": [
-        {**item, "quantity": item["quantity"] + more} if item["sku"] == sku else item
-        for item in items
-    ]}  # fmt: skip
+    return {
+        **document,
+        "items": [
+            {**item, "quantity": item["quantity"] + more} if item["sku"] == sku else item
+            for item in items
+        ],
+    }
 
 
 def _shipped(document: Json, parcel: list[Json]) -> Json:

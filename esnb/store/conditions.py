@@ -47,7 +47,7 @@ class AppendCondition:
         for path, value in where.items():
             if not isinstance(path, str) or not _PATH.fullmatch(path):
                 raise InvalidEventError(
-                    f"where: {path!r} is no path into event data. Write names of letters, digits "
+                    f"where: {path!r} is not a path in event data. Write names of letters, digits "
                     f"and _, such as 'voucher', 'customer.id' or 'items[*].sku'."
                 )
             if not isinstance(value, str | int) or not -(2**63) <= _number(value) < 2**63:
@@ -70,7 +70,7 @@ class AppendCondition:
         return f"{what}{' with ' if fields else ''}{fields}{stream}"
 
     def matches(self, event: Event) -> bool:
-        """Whether an event is one that this condition looks for, wherever it stands in the log."""
+        """Whether an event is one that this condition looks for, wherever it is in the log."""
         return (
             (not self.event_types or event.event_type in self.event_types)
             and self.aggregate_id in (None, event.aggregate_id)

@@ -232,7 +232,7 @@ class EventStore(Reader):
         """Add events to one stream, all or none, durable when this returns.
 
         `expected_version` is the sequence number that the writer believes to be the latest: 0 for a
-        new stream, or `ANY`. If it is not, `ConcurrencyError` says what came in between. The
+        new stream, or `ANY`. If it is not, `ConcurrencyError` says what was written in between. The
         `aggregate_type` (such as "ORDER") is needed with the first event of a stream. Appending
         events that are stored in this stream already, the same in the same order, changes nothing
         and returns the first result; the same id with other content is a `DuplicateEventError`.
@@ -365,7 +365,7 @@ class EventStore(Reader):
         raise DuplicateEventError(
             f"{aggregate_id!r}: event id {first.event_id} is stored already, as "
             f"{first.event_type}, sequence number {first.sequence_number}, {how}. An id names one "
-            f"fact for ever. To repeat an append, repeat it whole and unchanged; for another fact, "
+            f"fact forever. To repeat an append, repeat it whole and unchanged; for another fact, "
             f"make a new event."
         )
 
@@ -617,7 +617,7 @@ def _batch(events: Sequence[Event] | Iterable[Event]) -> list[Event]:
     ids = [event.event_id for event in batch if event.event_id is not None]
     if len(set(ids)) < len(ids) or len({id(event) for event in batch}) < len(batch):
         raise DuplicateEventError(
-            "The same event stands twice in one append. Make a new event for each fact."
+            "The same event appears twice in one append. Make a new event for each fact."
         )
     return batch
 

@@ -1,7 +1,7 @@
 """Tamper evidence: a hash chain over the log, so that a changed past is noticed.
 
 Anyone can recompute it. The text of an event is its eleven columns in the order of the table, as
-text, with the character 0 between them (which stands in no name and in no JSON): the id as 36
+text, with the character 0 between them (which is in no name and in no JSON): the id as 36
 characters, JSON as it is stored, times in UTC as 2026-03-02T09:00:00.000000Z. Then
 
     proof = bytes(32)

@@ -226,7 +226,7 @@ def test_a_crash_and_the_same_event_again(opened: Opened) -> None:
     shown = opened(schedule="ABAB")
     shown.press("Ada: crash before the append")
     assert shown.schedule() == "ABABA!"
-    expect(shown.say).to_contain_text("Nothing is stored: a decision is no fact.")
+    expect(shown.say).to_contain_text("Nothing is stored: a decision is not a fact.")
     assert shown.steps()[-1] == ["5", "crashes, nothing sent", "", ""]
     expect(shown.ada).to_have_text("Ada: done")
     assert shown.has_focus()

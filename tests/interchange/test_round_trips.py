@@ -115,7 +115,7 @@ def test_the_past_can_be_written_and_read(name: str, tmp_path: Path) -> None:
     with bank() as store:
         assert write(store.as_of(2), tmp_path / file).events == 2
         assert list(read(tmp_path / file)["position"]) == [1, 2]
-        # By time, the first two of the three are not there yet: this is no whole stream.
+        # By time, the first two of the three are not there yet: this is not a whole stream.
         assert write(store.as_of("2026-02-15T00:00:00Z"), tmp_path / file).events == 1
         frame = read(tmp_path / file)
         assert list(frame["sequence_number"]) == [2]

@@ -147,7 +147,7 @@ def test_a_packed_file_is_the_same_every_time(tmp_path: Path) -> None:
             interchange.write_jsonl(store, tmp_path / name)
     packed = (tmp_path / "one.jsonl.gz").read_bytes()
     assert packed == (tmp_path / "two.jsonl.gz").read_bytes()
-    assert packed[3:8] == bytes(5), "neither a name nor a time stands in the header"
+    assert packed[3:8] == bytes(5), "neither a name nor a time is in the header"
 
 
 def test_names_of_files_are_names_and_no_patterns(tmp_path: Path) -> None:

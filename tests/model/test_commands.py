@@ -417,7 +417,7 @@ def test_the_same_request_from_two_sides_at_once_is_handled_once(store, rules):
 
 
 class OnceOnly(list):
-    """Rivals that are no part of what the command says."""
+    """Rivals that are not part of what the command says."""
 
     def __repr__(self):
         return "()"

@@ -23,7 +23,7 @@ BASKET = st.lists(st.tuples(SKU, st.integers(1, 4)), min_size=1, max_size=3,
 
 @pytest.fixture(scope="module")
 def fold() -> Fold:
-    """The function as it stands in the chapter, with nothing else of the chapter."""
+    """The function as it is in the chapter, with nothing else of the chapter."""
     text = (ROOT / "notebooks" / "01_facts_not_rows.ipynb").read_text(encoding="utf-8")
     sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
     [cell] = [source for source in sources if "def fold(" in source]

@@ -401,12 +401,12 @@ def test_a_failing_event_is_named_and_what_came_before_is_kept(small: EventStore
 
 
 class Poisoned(OrderSearch):
-    """Cannot read the event at position 4; `mended` says when it can."""
+    """Cannot read the event at position 4; `fixed` says when it can."""
 
-    mended: ClassVar[bool] = False
+    fixed: ClassVar[bool] = False
 
     def apply(self, document: Any, event: Any) -> Any:
-        if event.position == 4 and not self.mended:
+        if event.position == 4 and not self.fixed:
             raise ValueError("poison")
         return super().apply(document, event)
 
@@ -437,11 +437,11 @@ def test_a_poisoned_document_is_parked_or_skipped(
     for wrong in (3, 5, 99):
         with pytest.raises(InvalidEventError, match=rf"\(position 4\), not position {wrong}"):
             projector.skip(wrong)
-    projector.park(4, "mend me")
+    projector.park(4, "fix me")
     projector = SearchProjector(small, Poisoned, tmp_path / "i")  # also after a restart
     assert run(projector) == 4
     assert projector.parked()["position"].tolist() == [4]
-    assert projector.parked()["reason"].tolist() == ["parked: mend me"]
+    assert projector.parked()["reason"].tolist() == ["parked: fix me"]
     wanted = without(small, 4)
     assert list(projector.documents()) == wanted != oracle_documents(small)
     assert projector.verify()
@@ -450,7 +450,7 @@ def test_a_poisoned_document_is_parked_or_skipped(
     with pytest.raises(ProjectionError):
         projector.rebuild(parked_too=True)
     assert projector.parked()["position"].tolist() == [4]
-    monkeypatch.setattr(Poisoned, "mended", True)
+    monkeypatch.setattr(Poisoned, "fixed", True)
     projector.rebuild(parked_too=True)
     assert list(projector.documents()) == oracle_documents(small)
     assert projector.parked().empty
@@ -492,7 +492,7 @@ def test_what_was_delivered_survives_a_restart_and_a_crash(
     again = SearchProjector(small, OrderSearch, tmp_path / "i")
     assert (again.position, again.bookmarks()) == (1, {"a": 4})
     assert again.inbox() == [events[2], events[4]]
-    assert again.search("") == projector.search("")  # what waits is no document
+    assert again.search("") == projector.search("")  # what waits is not a document
     assert again.deliver([events[0], events[1]]) == 2
     assert again.catch_up(limit=1) == 1
     assert again.deliver([events[5]]) == 2

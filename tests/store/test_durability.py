@@ -38,7 +38,7 @@ def files(path: Path) -> dict[str, bytes]:
 
 
 def noted(path: Path) -> int:
-    """The position that stands beside a store."""
+    """The position that is beside a store."""
     return int(path.with_name(path.name + ".head").read_bytes().split()[0])
 
 

@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 
 def sentences(text: str) -> set[str]:
-    """The longer sentences of a text: those that stand in one place only."""
+    """The longer sentences of a text: those that are in one place only."""
     found = re.split(r"(?<=[.?!:])\s|\n\n", text)
     return {plain(sentence) for sentence in found if len(plain(sentence)) > 25}
 
@@ -215,7 +215,7 @@ def test_text_of_a_notebook_is_shown_as_text(tmp_path: Path) -> None:
 def test_what_is_no_chapter_is_said(tmp_path: Path) -> None:
     path = tmp_path / "x.ipynb"
     path.write_text("{}")
-    with pytest.raises(ClassroomError, match="is no notebook"):
+    with pytest.raises(ClassroomError, match="is not a notebook"):
         sheet_of(path)
     notebook(path)
     path.write_text(path.read_text().replace("# 03", "03"))

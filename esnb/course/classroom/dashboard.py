@@ -18,7 +18,7 @@ _TRIES = "event_type = 'ExerciseAttempted' and event_data->>'$.outcome' <> 'not 
 class Progress(Projection):
     """A row for each learner and exercise, and one for each mistake of theirs in it.
 
-    `tries` counts the answers up to the first right one; a check of an untouched stub is no try.
+    `tries` counts the answers up to the first right one; a check of an untouched stub is not a try.
     Times are those of the first event, of the latest, and of the first right answer.
     """
 
@@ -169,7 +169,7 @@ class Dashboard:
 
 
 def _rows_below(ax: Axes, rows: int, xlabel: str, xlim: tuple[float, float]) -> Axes:
-    """The first exercise on top, and no line on the left: the names stand there."""
+    """The first exercise on top, and no line on the left: the names are there."""
     ax.set(xlim=xlim, ylim=(max(1, rows) - 0.4, -0.6), yticks=[], xlabel=xlabel)
     ax.spines["left"].set_visible(False)
     return ax

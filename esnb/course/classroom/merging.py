@@ -62,12 +62,12 @@ def merge(folder: str | os.PathLike[str]) -> Merged:
 
     The same hand-in twice changes nothing, and a later one of the same learner adds what is new. A
     file that is malformed, no class log, or at odds with an earlier file is left out whole, and
-    `problems` says why. Events stand in the order in which they were recorded.
+    `problems` says why. Events are in the order in which they were recorded.
     """
     place = Path(folder)
     if not place.is_dir():
         raise ClassroomError(
-            f"{place.name!r} is no folder. Put the hand-ins of the class into one folder, then "
+            f"{place.name!r} is not a folder. Put the hand-ins of the class into one folder, then "
             "merge it."
         )
     problems: list[tuple[str, int | None, str]] = []
@@ -114,7 +114,7 @@ def _complaints(rows: list[dict[str, Any]]) -> Iterator[tuple[int | None, str]]:
         return
     learner, latest = rows[0]["aggregate_id"], None
     if not _PSEUDONYM.fullmatch(learner):
-        yield 1, f"{learner!r:.40} is no random name such as learner-0a1b2c3d4e"
+        yield 1, f"{learner!r:.40} is not a random name such as learner-0a1b2c3d4e"
     for number, row in enumerate(rows, start=1):
         if row["aggregate_type"] != AGGREGATE:
             yield number, f"is about {row['aggregate_type']!r}, and not about a learner"
@@ -131,7 +131,7 @@ def _complaints(rows: list[dict[str, Any]]) -> Iterator[tuple[int | None, str]]:
 
 def _odd(kind: str, data: Mapping[str, Any]) -> str:
     if kind not in _SHAPES:
-        return f"{kind!r} is no event of a class log"
+        return f"{kind!r} is not an event of a class log"
     needs, may = _SHAPES[kind]
     if not needs <= data.keys() <= needs | may:
         return f"{kind} has the data {sorted(data)}, expected {sorted(needs)}"

@@ -60,12 +60,16 @@ class TeachersMarks(NbGraderPreprocessor):  # type: ignore[misc]
             answers = {cell.name for cell in known.solution_cells}
             marks = {
                 cell.name: {
-                    "schema_version": 3, "task": False, "locked": bool(cell.locked),
-                    "grade_id": cell.name, "solution": cell.name in answers,
-                    "grade": cell.name in points, "cell_type": cell.cell_type,
+                    "schema_version": 3,
+                    "task": False,
+                    "locked": bool(cell.locked),
+                    "grade_id": cell.name,
+                    "solution": cell.name in answers,
+                    "grade": cell.name in points,
+                    "cell_type": cell.cell_type,
                 }
                 for cell in known.source_cells
-            }  # fmt: skip
+            }
             for name, worth in points.items():
                 marks[name]["points"] = worth
         for cell in nb.cells:

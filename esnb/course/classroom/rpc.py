@@ -38,16 +38,26 @@ from esnb.store.expected_version import ANY
 
 _DEEPEST = 60
 _EVENT = (
-    "event_type", "event_data", "event_version", "metadata", "occurred_at", "event_id",
-    "aggregate_type", "aggregate_id", "sequence_number", "position", "recorded_at",
-)  # fmt: skip
+    "event_type",
+    "event_data",
+    "event_version",
+    "metadata",
+    "occurred_at",
+    "event_id",
+    "aggregate_type",
+    "aggregate_id",
+    "sequence_number",
+    "position",
+    "recorded_at",
+)
 _SPECIAL = ("__len__", "__iter__", "__getitem__", "__contains__")
 
 
 class Gone(BaseException):
     """The learner's process has ended, or had to be stopped: `endless` says which.
 
-    No `Exception`: it is no error of the learner's code, which a checker might expect and catch.
+    Not an `Exception`: it is not an error of the learner's code, which a checker might expect and
+    catch.
     """
 
     def __init__(self, message: str, endless: bool = False) -> None:
@@ -83,7 +93,7 @@ class Peer:
         while True:
             reply = json.loads(self._receive())
             if not isinstance(reply, dict):
-                raise Gone("The learner's process sent something that is no message.")
+                raise Gone("The learner's process sent something that is not a message.")
             if "ask" in reply:
                 # Once there is a verdict, whatever is still asked on the way out is stopped too.
                 self._send(json.dumps(_STOPPED if self.verdict else self._served(reply)))
@@ -271,7 +281,7 @@ class Peer:
         if tag == "ours":
             made = _our_class(inner[0])
             if not is_dataclass(made):
-                raise ValueError(f"{inner[0]!r} is no kind of value")
+                raise ValueError(f"{inner[0]!r} is not a kind of value")
             return made(**self.decode(inner[1]))
         if tag == "kind":
             ref, name, declared = inner
@@ -280,7 +290,7 @@ class Peer:
         if tag == "mine":
             ref, can_be_called, name = inner
             return (CallableStandIn if can_be_called else StandIn)(self, int(ref), str(name))
-        raise ValueError(f"{tag!r} is no kind of value")
+        raise ValueError(f"{tag!r} is not a kind of value")
 
     # -- errors ----------------------------------------------------------------------------
 
@@ -473,9 +483,11 @@ _PLAIN: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 def _is_ours(kind: type) -> bool:
     parts = kind.__module__.split(".")
-    return parts[0] == "esnb" and parts[1:2] not in (["exercises"], ["classroom"]) and (
-        getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
-    )  # fmt: skip
+    return (
+        parts[0] == "esnb"
+        and parts[1:2] not in (["exercises"], ["classroom"])
+        and (getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind)
+    )
 
 
 def _named(kind: type) -> str:
@@ -488,7 +500,7 @@ def _our_class(name: str) -> type:
         getattr(importlib.import_module(module), qualname) if module.startswith("esnb.") else None
     )
     if not (isinstance(kind, type) and _is_ours(kind)):
-        raise ValueError(f"{name!r} is no class of esnb")
+        raise ValueError(f"{name!r} is not a class of esnb")
     return kind
 
 

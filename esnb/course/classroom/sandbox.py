@@ -32,9 +32,19 @@ LIMIT = 20.0  # seconds for a cell, and for all calls of one check together
 _LARGEST = 20_000_000  # characters of one message
 _PRINTS = 2_000
 _PASSED = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE",
-    "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
-)  # fmt: skip
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "USERPROFILE",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+)
 
 
 # --- the child --------------------------------------------------------------------------------
@@ -107,7 +117,7 @@ class Apart:
         self.limit = LIMIT if limit is None else limit
         self._folder = TemporaryDirectory(ignore_cleanup_errors=True)
         group: dict[str, Any] = {"start_new_session": True} if os.name != "nt" else {}
-        # The teacher's tokens and passwords are no business of the learner's code.
+        # The teacher's tokens and passwords do not concern the learner's code.
         environ = {k: v for k, v in os.environ.items() if k.upper() in _PASSED}
         environ |= {"IPYTHONDIR": self._folder.name, "MPLBACKEND": "agg", "PYTHONSAFEPATH": "1"}
         # What Python says when it cannot start; later on, nothing is written there.
@@ -115,10 +125,16 @@ class Apart:
         with words.open("wb") as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", f"from {__name__} import _child; _child()"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
-                text=True, encoding="utf-8", errors="replace", env=environ, cwd=self._folder.name,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=environ,
+                cwd=self._folder.name,
                 **group,
-            )  # fmt: skip
+            )
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         self.peer = Peer(self._send, self._receive)
@@ -150,7 +166,7 @@ class Apart:
     def _checked(self, value: Any) -> list[Any]:
         self.wind_up()
         if not (isinstance(value, list) and len(value) == 2):
-            raise Gone("The learner's process sent something that is no message.")
+            raise Gone("The learner's process sent something that is not a message.")
         return value
 
     def _send(self, text: str) -> None:

@@ -148,9 +148,13 @@ def nbgrader(course: Path, *arguments: str) -> str:
     # It calls a program of its environment by name.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
-        command, cwd=course, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        command,
+        cwd=course,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
+    )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "ERROR" in line][-6:]
         raise ClassroomError(

@@ -122,7 +122,7 @@ def machine(
     """A state machine: a grey box for each state at its `(x, y)`, and an event mark on each move.
 
     `moves` holds (state before, event type, state after). Moves that keep the state share one loop,
-    above its box, or below it where the box stands in the lower half. `begin` names the place where
+    above its box, or below it where the box is in the lower half. `begin` names the place where
     nothing has happened yet: an open ring.
     """
     ax = canvas(span, top, bottom)

@@ -1,4 +1,4 @@
-"""What the time sliders share: controls, the clock of Play, and what stands beside a live view."""
+"""What the time sliders share: controls, the clock of Play, and what is beside a live view."""
 
 from __future__ import annotations
 

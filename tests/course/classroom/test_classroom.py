@@ -414,7 +414,7 @@ def changed(number: int, **fields: Any) -> Any:
 
 
 NOT_OURS = [
-    (changed(2, event_type="Bribed"), 2, "'Bribed' is no event of a class log"),
+    (changed(2, event_type="Bribed"), 2, "'Bribed' is not an event of a class log"),
     (changed(2, event_data={"exercise": "03-2"}), 2, "expected ['exercise', 'outcome']"),
     (changed(2, event_data={"exercise": "03-2", "outcome": "splendid"}), 2, "outcome is one of"),
     (changed(2, event_data={"exercise": 3, "outcome": "right"}), 2, "exercise is a text"),
@@ -424,9 +424,9 @@ NOT_OURS = [
     (changed(2, aggregate_type="ORDER"), 2, "is about 'ORDER'"),
     (changed(2, recorded_at="2020-01-01T00:00:00Z"), 2, "was recorded before the event above"),
     (changed(2, occurred_at="yesterday"), 2, "is not a time"),
-    (changed(2, grade=6), 2, "'grade' is no column"),
+    (changed(2, grade=6), 2, "'grade' is not a column"),
     (lambda lines: lines.pop(1), 2, "has sequence number 3, expected 2"),
-    (lambda lines: [x.update(aggregate_id="Ada Lovelace") for x in lines], 1, "is no random name"),
+    (lambda xs: [x.update(aggregate_id="Ada Lovelace") for x in xs], 1, "is not a random name"),
     (lambda lines: [x.pop("recorded_at") for x in lines], None, "was not written by hand_in()"),
     (lambda lines: lines.clear(), None, "has no events"),
 ]  # fmt: skip
@@ -484,7 +484,7 @@ def test_a_hand_in_at_odds_with_an_earlier_one_is_named() -> None:
 
 
 def test_merging_no_folder_and_an_empty_one() -> None:
-    with pytest.raises(ClassroomError, match="is no folder"):
+    with pytest.raises(ClassroomError, match="is not a folder"):
         merge("nowhere")
     Path("empty").mkdir()
     merged = merge("empty")

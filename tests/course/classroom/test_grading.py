@@ -561,7 +561,7 @@ def test_the_child_reaches_only_what_it_was_given(expression: str, child: Apart)
 def test_a_stand_in_names_no_class_of_the_judge() -> None:
     peer = Peer(print, input)
     for text in ('{"ours": ["esnb.store.event_store:EventStore", {"d": []}]}', '{"what": 1}'):
-        with pytest.raises(ValueError, match="is no kind of value"):
+        with pytest.raises(ValueError, match="is not a kind of value"):
             peer.decode(json.loads(text))
     for name in ("os:system", "esnb.course.exercises.engine.trial:Trial",
                  "esnb.course.classroom.log:_Session",

@@ -1,4 +1,4 @@
-"""What the widgets share: the page of a view, its style, and what stands beside it."""
+"""What the widgets share: the page of a view, its style, and what is beside it."""
 
 from __future__ import annotations
 

@@ -145,12 +145,12 @@ query = """
     mistakes={
         "more-columns": "The rows have more columns than who, why and how many times. Each "
         "further column splits the groups.",
-        "other-events": "This counts events that are no refunds.",
+        "other-events": "This counts events that are not refunds.",
         "cancelled-is-not-refunded": "These are the cancellations. A refund is an event of its "
         "own, and it may come without one.",
         "without-why": "The rows say who, and not why. Put the reason beside the actor, as `why`.",
         "the-payload": "The reason in the payload is what the customer reads. Who did it, and why, "
-        "stands in the metadata.",
+        "is in the metadata.",
         "one-row-each": "There is a row for each event. Asked for is a row for each who and why.",
         "not-a-query": "The engine does not take this query.",
     },

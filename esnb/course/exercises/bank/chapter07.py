@@ -375,7 +375,7 @@ def bought_before(customer):
         "stops-everybody": "The lamp of somebody else stops this customer. Whose lamp is it about?",
         "any-article": "Another article of this customer stops the lamp.",
         "always-the-same": "Your condition asks for the same customer whoever is buying.",
-        "other-events": "Your condition also matches events that are no orders.",
+        "other-events": "Your condition also matches events that are not orders.",
         "matches-nothing": "This customer has bought a lamp, and your condition does not see it.",
         "no-condition": "The function returns an `AppendCondition`.",
     },

@@ -212,7 +212,7 @@ def split(data):
         "the payment.",
         "all-in-both": "Both parts carry all of the data. Then a payment has a carrier, and a "
         "shipment an amount.",
-        "loses-a-field": "A field of the stored event stands in no part. Each of the four belongs "
+        "loses-a-field": "A field of the stored event is in no part. Each of the four belongs "
         "into one.",
         "not-parts": "A split is a list of pairs, each with the name of a type and a dict of data.",
     },

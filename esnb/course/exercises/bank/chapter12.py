@@ -329,7 +329,7 @@ def discounts(changes, events):
     mistakes={
         "cheaper-is-no-discount": "This order became cheaper, and nobody granted a discount. From "
         "the two rows you cannot tell.",
-        "every-price-event": "Correcting a typing mistake is no discount, although it changes the "
+        "every-price-event": "Correcting a typing error is not a discount, although it changes the "
         "price.",
         "misses-a-discount": "There was a discount, and you do not list it. What came after it in "
         "this order does not undo it.",

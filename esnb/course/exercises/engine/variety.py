@@ -119,7 +119,7 @@ def gaps_over_a_day(seen: Sequence[Any]) -> bool:
 
 
 def amounts_off_the_hundred(seen: Sequence[Any]) -> bool:
-    """Amounts of money that are no multiple of a hundred."""
+    """Amounts of money that are not a multiple of a hundred."""
     amounts = [e.event_data.get("amount", e.event_data.get("price")) for e in events_in(seen)]
     return any(isinstance(amount, int) and amount % 100 for amount in amounts)
 

@@ -200,7 +200,7 @@ export function symbol(type, size = "26px") {
 }
 
 /**
- * The same where its name stands beside it: a reader of the page hears the name once.
+ * The same where its name is beside it: a reader of the page hears the name once.
  * @param {EventType} type
  * @param {string} size
  */

@@ -64,7 +64,7 @@ export function guessShown(content, guess) {
   return label ?? quantity(without(guess.trim(), content.unit).trim(), content.unit);
 }
 
-/** What stands beside the fact: lines of a name, a text and a sign, and the note. */
+/** What is beside the fact: lines of a name, a text and a sign, and the note. */
 export function revealed(content, guess) {
   const fact = { name: "The fact", text: content.fact, sign: "" };
   if (!guess) {

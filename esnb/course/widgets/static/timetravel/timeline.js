@@ -29,7 +29,7 @@ function laneNames({ payload }) {
 }
 
 /**
- * Refused commands are no events: they stand between two, in a lane of their own, hollow and grey.
+ * Refused commands are not events: they are drawn between two, in a lane of their own, hollow and grey.
  * @param {Clock} clock
  */
 function refusalsOf({ payload, s }) {
