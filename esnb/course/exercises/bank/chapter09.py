@@ -487,7 +487,7 @@ def _moments() -> Iterator[tuple[str, EventStore, Any, float]]:
             new_event("PaymentReceived", amount=700 + n, method="card", **when)
             for n in range(count)
         ]
-        order = f"order-{1 + len(recorded) % 2}"  # two streams: positions are no sequence numbers
+        order = f"order-{1 + len(recorded) % 2}"  # two streams: positions are not sequence numbers
         version = store.version(order)
         store.append(order, events, expected_version=version, aggregate_type="ORDER")
         recorded.extend([clock.now()] * count)

@@ -314,7 +314,7 @@ def _first_only(amount: Callable[[float], float]) -> Callable[[Data, int], Data 
 
 
 def _without_points(new: Any) -> Any:
-    """Money that is no whole number counts as another value, however near it is."""
+    """Money that is not a whole number counts as another value, however near it is."""
     if not isinstance(new, dict):
         return new
     odd = {

@@ -435,7 +435,7 @@ def ben(broker, moment):
     right="Both looked, both saw the lamp, and both records are in the topic for good. An event "
     "store asks which version you saw, and refuses the second.",
     mistakes={
-        "no-sale": "What Ben sent is no sale: send a value such as `sold to ben`.",
+        "no-sale": "What Ben sent is not a sale: send a value such as `sold to ben`.",
         "nobody-came": "Ben sent nothing at any of the three moments, so Ada got the only lamp.",
         "too-early": "Ben was so early that Ada saw his sale, and kept away. One lamp, one sale.",
         "did-not-look": "Ben sold to himself without a look. That breaks any shop: he has to read "
