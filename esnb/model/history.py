@@ -169,7 +169,7 @@ class History(Generic[F]):
         )
 
     def number_at(self, when: datetime | str) -> int | None:
-        """How many events had occurred by a time; None when these are no prefix of the stream,
+        """How many events had occurred by a time; None when these are not a prefix of the stream,
         because clocks disagreed."""
         limit = utc(when)
         inside = [e.occurred_at is not None and e.occurred_at <= limit for e in self._stored]
@@ -263,7 +263,7 @@ class History(Generic[F]):
         Later events that the state machine then refuses (`refuses` of the aggregate gives a reason,
         or `apply` fails) are left out (`skip`), end the fold (`stop`), or are applied all the same
         where possible (`force`). An event that it refused in fact too, and that happened all the
-        same, is no consequence: it is applied. In production a fact is not removed: append one
+        same, is not a consequence: it is applied. In production a fact is not removed: append one
         that compensates.
         """
         muted = {self._number(n) for n in numbers}

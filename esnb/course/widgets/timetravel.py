@@ -293,7 +293,7 @@ class TimeTravel(page.PageWidget, view="timetravel", root="esnb-tt"):
         number = self.history.number_at(when)
         if number is None:
             raise InvalidEventError(
-                f"At {when} the events of {self.name} are no beginning of the stream, because "
+                f"At {when} the events of {self.name} are not the beginning of the stream, because "
                 f"their clocks disagreed. Ask the history: History(...).at({when!r})."
             )
         return number

@@ -33,7 +33,7 @@ def test_the_core_equals_the_fold_everywhere(
         new = {p for p in want[b] if want[a].get(p) != want[b][p]}
         told = {c["path"] for c in found}
         assert told <= gone | new
-        # An empty shell that gets its first entry is no change to a reader, and is left out.
+        # An empty shell that gets its first entry is not a change to a reader, and is left out.
         assert all((want[a].get(p) or want[b].get(p)) in ("{}", "[]") for p in (gone | new) - told)
         for change in found:
             assert (change["before"], change["after"]) == (
