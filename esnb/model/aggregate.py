@@ -19,14 +19,13 @@ from esnb.errors import (
     InvalidEventError,
     RejectedError,
     ReplayError,
-    SnapshotError,
     StoreFullError,
 )
-from esnb.events import Event, load_json, new_event
-from esnb.model.state import attributes_of, state_of
+from esnb.events import Event, new_event
+from esnb.model.snapshots import check_settings, check_snapshot, start_from
+from esnb.model.state import attributes_of
 from esnb.store.conditions import Conditions
 from esnb.store.event_store import Appended, EventStore
-from esnb.store.loading import SnapshotRow
 from esnb.store.reader import Reader
 
 
@@ -84,6 +83,7 @@ class Aggregate:
         super().__init_subclass__(**kwargs)
         if "aggregate_type" not in cls.__dict__ and not cls.aggregate_type:
             cls.aggregate_type = cls.__name__.upper()
+        check_settings(cls)
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """Give every instance its book."""
@@ -120,6 +120,8 @@ class Aggregate:
 
         None, which is the default, when it cannot be known from the old state: then the snapshot is
         discarded and the events are replayed. Whatever a field was not recorded for, replay knows.
+        Asked only for a snapshot made with today's upcasting steps; one made with others is
+        discarded, since its state may hold what no event says any more.
         """
         return None
 
@@ -197,78 +199,33 @@ class Aggregate:
         cls, reader: Reader, aggregate_id: str, at: int | datetime | str | None = None
     ) -> Self:
         """Start at the newest snapshot that may be trusted, and replay what came after it."""
+        check_settings(cls)
         upto = at if isinstance(at, int) else None
         until = None if at is None or isinstance(at, int) else utc(at)
-        self, note = None, ""
+        self, start, note = None, 0, ""
         if cls.snapshot_every is not None and until is None:
-            self, note = cls._from_snapshot(reader, aggregate_id, upto)
-        start = self.version if self is not None else 0
-        found = reader.stretch(aggregate_id, after=start, upto=upto, until=until)
-        last = start if found.last is None else found.last
-        if found.last is None and start == 0 and at != 0:
+            found = reader.snapshots_of(aggregate_id).get(aggregate_id, ())
+            usable = [s for s in found if upto is None or s.sequence_number <= upto]
+            self, start, note = start_from(cls, usable, reader.upcasters)
+        stretch = reader.stretch(aggregate_id, after=start, upto=upto, until=until)
+        last = start if stretch.last is None else stretch.last
+        if stretch.last is None and start == 0 and at != 0:
             raise _not_found(reader, aggregate_id, at)
         if at == 0 and reader.stretch(aggregate_id, upto=1).last is None:
             raise _not_found(reader, aggregate_id, None)
         if upto is not None and last != upto:
             raise _not_found(reader, aggregate_id, at)
-        if found.aggregate_type not in (None, cls.aggregate_type):
-            raise InvalidEventError(
-                f"{aggregate_id!r} is stored as {found.aggregate_type!r}, but {cls.__name__} "
-                f"is {cls.aggregate_type!r}. Load it with the class of its type."
-            )
+        _check_type(cls, aggregate_id, stretch.aggregate_type)
         if self is None:
             self = _empty(cls)
-        fold(self, found.events)
+        fold(self, stretch.events)
         self._book = _Book(
             aggregate_id,
             version=last,
-            origin=Origin(start or None, len(found.events), note),
+            origin=Origin(start or None, len(stretch.events), note),
             clock=reader.clock,
         )
         return self
-
-    @classmethod
-    def _from_snapshot(
-        cls, reader: Reader, aggregate_id: str, upto: int | None
-    ) -> tuple[Self | None, str]:
-        row = reader.snapshot(aggregate_id, cls.aggregate_type, upto, cls.state_version)
-        note = ""
-        if (row.other_sequence_number or 0) > (row.sequence_number or 0):
-            self, note = cls._from_other(row)
-            if self is not None:
-                return self, note
-        if row.sequence_number is None or row.state_json is None:
-            return None, note
-        try:
-            self = cls.from_state(load_json(row.state_json))
-        except Exception as error:  # whatever it is: the log has the answer too
-            return None, (
-                f"snapshot at {row.sequence_number} not used: from_state failed with "
-                f"{type(error).__name__}: {error}"
-            )
-        self._book.version = row.sequence_number
-        return self, ""
-
-    @classmethod
-    def _from_other(cls, row: SnapshotRow) -> tuple[Self | None, str]:
-        """A snapshot of another state_version: upcast where the class can, else not used."""
-        found = f"state_version {row.other_state_version}"
-        note = (
-            f"snapshot at {row.other_sequence_number} not used: it has {found}, "
-            f"the code has {cls.state_version}"
-        )
-        version, text = row.other_state_version or 0, row.other_state_json
-        if text is None or version > cls.state_version:
-            return None, note
-        try:
-            state = cls.upcast_state(load_json(text), version)
-            if state is None:
-                return None, note
-            self = cls.from_state(state)
-        except Exception as error:
-            return None, f"{note}, and its upcast failed with {type(error).__name__}: {error}"
-        self._book.version = row.other_sequence_number or 0
-        return self, f"the snapshot was upcast from {found}"
 
     def save_to(self, store: EventStore, condition: Conditions = None) -> Appended:
         """Append what was recorded at the version it was loaded; then a snapshot if one is due."""
@@ -280,10 +237,11 @@ class Aggregate:
             )
         if not book.pending:
             return Appended(book.version, store.position)
+        check_settings(type(self))  # again: it may have been set after the class was made
         every, before = self.snapshot_every, book.version
         due = every is not None and (before + len(book.pending)) // every > before // every
         if due:
-            self._check_snapshot()
+            check_snapshot(self)
         done = store.append(
             book.aggregate_id,
             book.pending,
@@ -307,27 +265,11 @@ class Aggregate:
         Raises `SnapshotError` when the state would not come back as it was.
         """
         fresh = cls.load_from(store, aggregate_id)
-        fresh._check_snapshot()
+        check_snapshot(fresh)
         store.add_snapshot(
             aggregate_id, cls.aggregate_type, fresh.version, fresh.to_state(), cls.state_version
         )
         return fresh.version
-
-    def _check_snapshot(self) -> None:
-        kind = type(self).__name__
-        state = self.to_state()
-        try:
-            _check_exact(state, kind)
-            back = type(self).from_state(new_event("Snapshot", state).data)
-        except InvalidEventError as error:
-            raise SnapshotError(
-                f"The state of this {kind} cannot be a snapshot: {error} Use JSON types in the "
-                f"state, or write to_state() and from_state(). Nothing was stored."
-            ) from None
-        if state_of(back) != state_of(self):
-            raise SnapshotError(
-                f"{kind}.from_state(to_state()) gives another state. Nothing was stored."
-            )
 
     def stands_at(self, last: Event | None, replayed: int) -> None:
         """Note that this object was made by replaying `replayed` events, up to `last`."""
@@ -390,17 +332,12 @@ def _empty(kind: type[F]) -> F:
         ) from None
 
 
-def _check_exact(value: Any, path: str) -> None:
-    if isinstance(value, tuple | set):
+def _check_type(kind: type[Aggregate], aggregate_id: str, found: str | None) -> None:
+    if found not in (None, kind.aggregate_type):
         raise InvalidEventError(
-            f"{path} is a {type(value).__name__} and would come back as a list."
+            f"{aggregate_id!r} is stored as {found!r}, but {kind.__name__} is "
+            f"{kind.aggregate_type!r}. Load it with the class of its type."
         )
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_exact(item, f"{path}.{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check_exact(item, f"{path}[{index}]")
 
 
 def _not_found(

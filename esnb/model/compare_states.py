@@ -13,7 +13,10 @@ from esnb.events import load_json
 from esnb.model.aggregate import Aggregate, Foldable, apply_to, replay
 from esnb.model.state import diff_states, state_of
 from esnb.store.reader import Reader
+from esnb.store.snapshots import Snapshot
 from esnb.upcasters import Upcasters
+
+_SNAPSHOTS = 1_000  # read at once
 
 
 def choose(
@@ -122,27 +125,37 @@ def snapshot_fates(reader: Reader, kind: type[Aggregate] | None) -> tuple[pd.Dat
     names = ["state_version", "fate", "count"]
     if kind is None:
         return pd.DataFrame([], columns=names), []
-    rows = reader.sql(
-        "select aggregate_id, arg_max(state_version, sequence_number), max(sequence_number), "
-        "arg_max(state_json, sequence_number) from snapshots where aggregate_type = ? group by 1 "
-        "order by 1",
+    ids = reader.sql(
+        "select distinct aggregate_id from snapshots where aggregate_type = ? order by 1",
         [kind.aggregate_type],
     ).fetchall()
     fates: Counter[tuple[int, str]] = Counter()
     wrong = []
-    for aggregate_id, version, number, text in rows:
-        fate = "used" if version == kind.state_version else "discarded: its events are replayed"
-        if version < kind.state_version:
-            try:
-                state = kind.upcast_state(load_json(text), version)
-                if state is not None:
-                    truth = replay(kind, reader.events(aggregate_id, upto=number))
-                    if state_of(kind.from_state(state)) != state_of(truth):
-                        wrong.append(aggregate_id)
-                    fate = "upcast"
-            except Exception:  # whatever it is: a load replays
-                fate = "discarded: upcast_state fails"
-        fates[version, fate] += 1
+    for start in range(0, len(ids), _SNAPSHOTS):
+        part = [row[0] for row in ids[start : start + _SNAPSHOTS]]
+        for several in reader.snapshots_of(*part).values():
+            newest = max(several, key=lambda each: each.sequence_number)
+            fate, true = _fate(reader, kind, newest)
+            fates[newest.state_version, fate] += 1
+            wrong += [] if true else [newest.aggregate_id]
     said = [f"upcast_state gives another state than replay: {', '.join(wrong[:3])}"]
     table = [(version, fate, count) for (version, fate), count in sorted(fates.items())]
     return pd.DataFrame(table, columns=names), said if wrong else []
+
+
+def _fate(reader: Reader, kind: type[Aggregate], snapshot: Snapshot) -> tuple[str, bool]:
+    """What becomes of a snapshot, and whether its upcast state is the one that replay gives."""
+    if snapshot.misfit(reader.upcasters):
+        return "discarded: made with other steps", True
+    if snapshot.state_version == kind.state_version:
+        return "used", True
+    if snapshot.state_version > kind.state_version:
+        return "discarded: its events are replayed", True
+    try:
+        state = kind.upcast_state(load_json(snapshot.state_json), snapshot.state_version)
+        if state is None:
+            return "discarded: its events are replayed", True
+        events = reader.events(snapshot.aggregate_id, upto=snapshot.sequence_number)
+        return "upcast", state_of(kind.from_state(state)) == state_of(replay(kind, events))
+    except Exception:  # whatever it is: a load replays
+        return "discarded: upcast_state fails", True

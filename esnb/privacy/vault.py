@@ -278,6 +278,10 @@ class _Opening(Upcasters):
     def touches(self, event_type: str, version: int) -> bool:
         return event_type in self._vault.personal or super().touches(event_type, version)
 
+    def path(self, event_type: str, version: int) -> str:
+        steps = super().path(event_type, version)
+        return f"opened {steps}" if event_type in self._vault.personal else steps
+
     def shapes(self, event_type: str, version: int, text: str, place: Place) -> list[Shape]:
         if event_type in self._vault.personal:
             number, aggregate_id, _ = place

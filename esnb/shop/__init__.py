@@ -33,8 +33,6 @@ and `decider.py` the rules of an order once more, as two functions.
 stories hidden in it (`STORIES`). `sample()` loads the simulated shop that is kept in `data/shop`.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from .account import Account
 from .by_handler import OrderSummaryByHandler
 from .catalogue import CATALOGUE, Article, item
@@ -56,11 +54,9 @@ from .examples import first_orders, sample, sample_summary
 from .order import Order
 from .projections import Analytics, Inventory, OrderSummary
 from .rules import money
+from .search import OrderSearch
 from .simulator import simulate
 from .stories import STORIES, Story, Summary
-
-if TYPE_CHECKING:
-    from .search import OrderSearch
 
 __all__ = [
     "Order",
@@ -95,12 +91,3 @@ __all__ = [
     "sample",
     "sample_summary",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # The search engine below OrderSearch is loaded by those who name it, and by nobody else.
-    if name == "OrderSearch":
-        from .search import OrderSearch
-
-        return OrderSearch
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

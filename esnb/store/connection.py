@@ -54,6 +54,7 @@ class Log:
         self.last_recorded = datetime.min.replace(tzinfo=UTC)
         self.proof = Proof(0, START)
         self._heads: dict[str, tuple[int, str]] | None = None
+        self._snapshot_ids: set[str] | None = None
         self._why_closed = ""
         self._broken = False
         self._in_doubt = False
@@ -127,6 +128,7 @@ class Log:
         ).fetchall()
         self.proof = Proof(*rows[0]) if rows else Proof(0, START)
         self._heads = None
+        self._snapshot_ids = None
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -160,6 +162,20 @@ class Log:
                     )
                 }
             return self._heads
+
+    def head_in_memory(self, aggregate_id: str) -> tuple[int, str | None] | None:
+        """What `head` gives, or None where it would have to ask the database first."""
+        heads = self._heads
+        return None if heads is None else heads.get(aggregate_id, (0, None))
+
+    def snapshot_ids(self) -> set[str]:
+        """The aggregates that have snapshots: read once, kept up to date by `snapshots.py`."""
+        known = self._snapshot_ids
+        if known is None:
+            with self.lock:
+                rows = self.rows("select distinct aggregate_id from snapshots")
+                known = self._snapshot_ids = {row[0] for row in rows}
+        return known
 
     # -- writing ---------------------------------------------------------------------------
 

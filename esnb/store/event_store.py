@@ -24,7 +24,7 @@ from esnb.errors import (
     InvalidEventError,
 )
 from esnb.events import Event, check_event, check_name, dump_json
-from esnb.store import bulk_load
+from esnb.store import bulk_load, snapshots
 from esnb.store.arguments import NO_LIMIT
 from esnb.store.backup import restore_backup, write_backup
 from esnb.store.conditions import AppendCondition, Conditions, conditions_of
@@ -43,6 +43,7 @@ from esnb.store.hash_chain import Proof, Verified, verify
 from esnb.store.horizon import whole_stream
 from esnb.store.open_logs import open_log
 from esnb.store.reader import Loadable, Loaded, Reader, check_loadable
+from esnb.store.snapshots import Snapshot
 from esnb.upcasters import Upcasters
 
 
@@ -549,32 +550,27 @@ class EventStore(Reader):
         state: Mapping[str, Any],
         state_version: int,
     ) -> None:
-        """Keep a state as a shortcut for later loads. `Aggregate` calls this."""
+        """Keep a state as a shortcut for later loads. `Aggregate` calls this.
+
+        The upcasting steps of this store are noted with it: those that the state was made with.
+        """
         text = dump_json(state, f"snapshot of {aggregate_id!r}: state")
-        with self._log.transaction() as cursor:
-            cursor.execute(
-                "insert into snapshots values (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    self.clock.new_id(),
-                    aggregate_id,
-                    aggregate_type,
-                    sequence_number,
-                    text,
-                    state_version,
-                    naive_utc(utc(self.clock.now())),
-                ],
-            )
+        kinds = self._log.rows(
+            "select distinct event_type, event_version from events where aggregate_id = ?",
+            (aggregate_id,),
+        )
+        steps = self.upcasters.signature(sorted(kinds))
+        snapshot = Snapshot(
+            aggregate_id, aggregate_type, sequence_number, state_version, text, steps
+        )
+        now = naive_utc(utc(self.clock.now()))
+        snapshots.add(self._log, self.clock.new_id(), snapshot, now)
 
     def delete_snapshots(self, aggregate_id: str | None = None) -> int:
         """Delete the snapshots of one aggregate or of all; returns how many. No answer changes."""
         if aggregate_id is not None:
             check_name("aggregate_id", aggregate_id)
-        with self._log.transaction() as cursor:
-            rows = cursor.execute(
-                "delete from snapshots where $1::varchar is null or aggregate_id = $1 returning 1",
-                [aggregate_id],
-            ).fetchall()
-        return len(rows)
+        return snapshots.delete(self._log, aggregate_id)
 
     def close(self) -> None:
         """Close the store; a file can then be opened by another process. Closing twice is fine."""

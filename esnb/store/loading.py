@@ -1,21 +1,10 @@
-"""What a log gives to whoever builds an aggregate: a stretch of its events, and a snapshot."""
+"""What a log gives to whoever builds an aggregate: a stretch of its events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from esnb.events import Event
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotRow:
-    """The newest snapshot that fits, and the newest one that does not because of its version."""
-
-    sequence_number: int | None = None
-    state_json: str | None = None
-    other_sequence_number: int | None = None
-    other_state_version: int | None = None
-    other_state_json: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,15 @@ import pandas as pd
 from esnb.clock import utc
 from esnb.errors import InvalidEventError, QueryError, ReadOnlyError
 from esnb.events import Event, check_name
+from esnb.store import snapshots
 from esnb.store.arguments import NO_LIMIT, count
 from esnb.store.batches import BatchReader
 from esnb.store.event_rows import COLUMNS, EventRow, event_from_row, naive_utc
 from esnb.store.horizon import UP_TO_HORIZON, whole_stream
-from esnb.store.loading import SnapshotRow, Stretch
+from esnb.store.loading import Stretch
 from esnb.store.overview import Overview, look_over
 from esnb.store.readonly_sql import Result, check_query, names_database, quoted, select_only
+from esnb.store.snapshots import Snapshot
 from esnb.upcasters import Upcasters
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
@@ -268,28 +270,14 @@ class Reader(BatchReader):
         steps = self.upcasters.around(upcasters)
         return Past(self._log, self.clock, steps, self._horizon, self._until)
 
-    def snapshot(
-        self, aggregate_id: str, aggregate_type: str, upto: int | None, state_version: int
-    ) -> SnapshotRow:
-        """The newest snapshot of `state_version` at or before `upto`; `Aggregate` starts from it.
+    def snapshots_of(self, *aggregate_ids: str) -> dict[str, list[Snapshot]]:
+        """The snapshots of some aggregates, in no order; `Aggregate` starts from the newest.
 
         A view of the past has none: it replays, so that no later state can leak into it.
         """
         if self._horizon is not None or self._until is not None:
-            return SnapshotRow()
-        rows = self._log.rows(
-            """
-            with own as materialized (select * from snapshots where aggregate_id = $1)
-            select max(sequence_number) filter (state_version = $2),
-                   arg_max(state_json, sequence_number) filter (state_version = $2),
-                   max(sequence_number) filter (state_version <> $2),
-                   arg_max(state_version, sequence_number) filter (state_version <> $2),
-                   arg_max(state_json, sequence_number) filter (state_version <> $2)
-            from own where sequence_number <= $3 and aggregate_type = $4
-            """,
-            (aggregate_id, state_version, NO_LIMIT if upto is None else upto, aggregate_type),
-        )
-        return SnapshotRow(*rows[0])
+            return {}
+        return snapshots.find(self._log, aggregate_ids)
 
     def snapshots(self, aggregate_id: str | None = None) -> pd.DataFrame:
         """The stored snapshots, of one aggregate or of all, as a DataFrame; the past has none."""

@@ -36,7 +36,8 @@ create table snapshots (
     sequence_number bigint    not null,
     state_json      json      not null,
     state_version   integer   not null,
-    created_at      timestamp not null
+    created_at      timestamp not null,
+    steps           json
 );
 create index snapshots_by_aggregate on snapshots (aggregate_id);
 create table append_only (never varchar);
@@ -59,7 +60,7 @@ create trigger chain_refuse_delete after delete on chain for each statement
     insert into append_only select error('the chain is append-only: delete refused');
 """
 
-# Format 3 added this table, of one row: whether the store was closed since it was last written, and
+# Format 3 added the column `steps` of the snapshots, and this table, of one row: whether the store was closed since it was last written, and
 # the proof of the log when it was. See `is_in_use`.
 _SESSION = """
 create table session (
@@ -99,6 +100,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, name: str, tables: set[str]) 
             if version == 1:
                 _add_chain(connection)
             _add_session(connection)
+            _add_steps(connection)
             connection.execute("update esnb_format set version = ?", [FORMAT])
     elif version != FORMAT:
         raise NotAStoreError(
@@ -168,3 +170,8 @@ def _add_session(connection: duckdb.DuckDBPyConnection) -> None:
     """From format 2 to 3, and for a new store: nothing is known to be missing."""
     _run(connection, _SESSION)
     connection.execute("insert into session values (false, 0, ?)", [START])
+
+
+def _add_steps(connection: duckdb.DuckDBPyConnection) -> None:
+    """From format 2 to 3: of the snapshots that are there, nobody knows the steps."""
+    connection.execute("alter table snapshots add column steps json")

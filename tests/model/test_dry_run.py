@@ -240,12 +240,18 @@ def test_ids_are_a_list():
 
 
 def test_snapshots_are_used_upcast_or_discarded_and_counted():
-    class Upcast(New):
+    class InCents(New):
+        """Other attributes for the same events."""
+
+        def apply(self, event) -> None:
+            self.worth += round(event.data.get("euros", 0) * 100)
+
+    class Upcast(InCents):
         @classmethod
         def upcast_state(cls, state, state_version):
             return {"worth": round(state["euros"] * 100)} if "euros" in state else None
 
-    class Lying(New):
+    class Lying(InCents):
         @classmethod
         def upcast_state(cls, state, state_version):
             return {"worth": 0}
@@ -257,15 +263,20 @@ def test_snapshots_are_used_upcast_or_discarded_and_counted():
         store.add_snapshot("a1", "CARD", 2, {"other": 2.0}, 1)
         store.add_snapshot("a2", "CARD", 1, {"euros": 1.0}, 1)
         store.add_snapshot("a2", "CARD", 2, {"worth": 200}, 2)
-        fates = dry_run(store, steps, Upcast, before=Old, same=worth)
+        fates = dry_run(store, Upcasters(), Upcast, before=Old, same=worth)
         assert fates.ok, fates
         assert fates.snapshots.values.tolist() == [
             [1, "discarded: its events are replayed", 1], [1, "upcast", 1], [2, "used", 1],
         ]  # fmt: skip
         assert "snapshots of state_version 1: 1 upcast" in str(fates)
-        report = dry_run(store, steps, Lying, before=Old, same=worth)
+        report = dry_run(store, Upcasters(), Lying, before=Old, same=worth)
         assert "upcast_state gives another state than replay: a0, a1" in str(report)
         assert not report.ok
+        others = dry_run(store, steps, New, before=Old, same=worth)
+        assert others.ok, others
+        assert others.snapshots.values.tolist() == [
+            [1, "discarded: made with other steps", 2], [2, "discarded: made with other steps", 1],
+        ]  # fmt: skip
 
 
 def test_many_events_in_parts(monkeypatch):
