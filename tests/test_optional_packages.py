@@ -41,7 +41,11 @@ EXTRAS = {
 #: Packages that are installed with esnb, and the only rooms of esnb that may need them.
 USERS = {
     **EXTRAS,
-    "tantivy": ["esnb.readmodels.search", "esnb.readmodels.search_text"],
+    "tantivy": [
+        "esnb.readmodels.search",
+        "esnb.readmodels.search_index",
+        "esnb.readmodels.search_text",
+    ],
     "cryptography": ["esnb.privacy", "esnb.course.exercises.bank.chapter11b"],
     "matplotlib": ["esnb.course"],
     "ipywidgets": ["esnb.course"],

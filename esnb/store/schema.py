@@ -60,8 +60,8 @@ create trigger chain_refuse_delete after delete on chain for each statement
     insert into append_only select error('the chain is append-only: delete refused');
 """
 
-# Format 3 added the column `steps` of the snapshots, and this table, of one row: whether the store was closed since it was last written, and
-# the proof of the log when it was. See `is_in_use`.
+# Format 3 added the column `steps` of the snapshots, and this table, of one row: whether the store
+# was closed since it was last written, and the proof of the log when it was. See `is_in_use`.
 _SESSION = """
 create table session (
     in_use   boolean not null,

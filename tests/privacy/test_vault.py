@@ -79,7 +79,7 @@ class Customers(Projection):
 class Names(SearchProjection):
     """A search index of names."""
 
-    fields = ("name",)
+    fields: ClassVar[dict[str, float]] = {"name": 1.0}
 
     def apply(self, document, event):
         return {"name": event.data["name"]} if event.type == "Registered" else document
