@@ -877,7 +877,7 @@ def moment(seconds: int):
 class Found(SearchProjection):
     """A document an aggregate: all the words it was told."""
 
-    fields: ClassVar = ("words",)
+    fields: ClassVar = {"words": 1.0}
 
     def apply(self, document, event):
         if event.event_type == "Clicked":

@@ -35,6 +35,7 @@ stories hidden in it (`STORIES`). `sample()` loads the simulated shop that is ke
 
 from .account import Account
 from .by_handler import OrderSummaryByHandler
+from .by_statement import OrderSummaryByStatement
 from .catalogue import CATALOGUE, Article, item
 from .commands import (
     AddCredit,
@@ -80,6 +81,7 @@ __all__ = [
     "money",
     "OrderSummary",
     "OrderSummaryByHandler",
+    "OrderSummaryByStatement",
     "Inventory",
     "Analytics",
     "OrderSearch",
