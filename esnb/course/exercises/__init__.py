@@ -239,7 +239,7 @@ def _stopped(exercise: Exercise, done: Run) -> Feedback:
 
 
 def _broke_off(exercise: Exercise, done: Run, answer: Any) -> Feedback:
-    """An error that is not a verdict: in the learner's line, or the check could not look at it."""
+    """An error instead of a verdict: in the learner's line, or in the check itself."""
     assert done.error is not None
     error = ("error", (f"{type(done.error).__name__}: {done.error}"[:200],))
     if place := place_of(done.error):

@@ -115,7 +115,7 @@ impossible = {
     "kept as it is: it says what was recorded, and not what was true.",
     mistakes={
         "a-gap": "A landing of this aircraft was not recorded. Hours later it departs again, so it "
-        "may have landed unseen. That is a gap, and no contradiction.",
+        "may have landed unseen. That is a gap, not a contradiction.",
         "all-in-order": "Each flight of this aircraft landed before the next one departed.",
         "not-in-the-log": "No aircraft of this tail number departs in these four days.",
         "other-flights": "This is the aircraft. Those are not the two flights that it was on at "

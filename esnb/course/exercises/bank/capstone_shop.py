@@ -1,7 +1,7 @@
 """The capstone of analysis: three stories that are hidden in the log of another shop.
 
 The log is simulated like that of `shop.sample()`, with another seed and other days, so that no
-answer is in a chapter. The checkers work the truth out of the log, and never ask the
+answer can be read in a chapter. The checkers work the truth out of the log, and never ask the
 simulator's books. A message says where to look next, and not what is there.
 """
 
@@ -268,7 +268,7 @@ parcels = {
         "unpaid at that moment?",
         "number-in-the-order": "This is a number within one order. Asked for is the position, "
         "which counts through the whole log.",
-        "placed-not-shipped": "At this position somebody placed an order, which is not a mistake. "
+        "placed-not-shipped": "At this position somebody placed an order, which is fine. "
         "It began with a shipment.",
         "not-the-first": "This parcel is one of them, and there was one before.",
         "before-it-began": "At this position nothing of the kind happened.",

@@ -291,7 +291,8 @@ def contract(make_store):
         "misses-a-late-refusal": "A store that raises the right error, and has stored the event "
         "all the same, passes your contract. Look at the log after the error.",
         "misses-half-an-append": "A store that stores the first half of an append, and fails at "
-        "the second, passes your contract. Append something that is not an event after a good one.",
+        "the second, passes your contract. Append a good event followed by something that is not "
+        "an event.",
     },
     cases=STAGES,
 )

@@ -98,7 +98,7 @@ ghost = ...   # "audit first" or "row first": when does the audit table tell of
         "and nothing contradicts.",
         "both-written": "After 2 writes both tables say the new thing: they agree.",
         "the-other-order": "With the row first, the change has happened, and the audit table does "
-        "not know. That is a gap and no ghost. What does the other order leave behind?",
+        "not know. That is a gap, not a ghost. What does the other order leave behind?",
         "no-such-order": 'Answer with one of the two texts: `"audit first"` or `"row first"`.',
     },
 )

@@ -44,7 +44,7 @@ def in_order(letters):
     right="Numbers put any delivery in order, and show what came twice. Clocks can do neither.",
     mistakes={
         "by-time": "You sort by the time. Clocks of two machines disagree, and two events may have "
-        "the same time. Which number never lies?",
+        "the same time. Which number can be trusted?",
         "keeps-duplicates": "The order is right, and a letter that came twice is in it twice. Two "
         "letters with one number are one fact.",
         "drops-duplicates-only": "Each letter is there once, still in the order of arrival. Now "

@@ -167,7 +167,7 @@ def buy(store, buyer):
         "again before you decide again.",
         "no-guard": "The append went through although somebody was faster. State the version that "
         "you looked at, not ANY, and not one that you ask for after the decision.",
-        "gives-up": "A conflict is not an answer for the customer: a lamp was left. Begin again "
+        "gives-up": "A conflict does not answer the customer: there was still a lamp. Begin again "
         "with a fresh look.",
         "lets-it-through": "The ConcurrencyError reached the customer. Catch it, and look again.",
         "says-sold-out-too-late": "Nothing was left, and the answer was not `sold out`.",
@@ -263,7 +263,7 @@ ben_wins = ...  # both have decided before anybody appends, and Ben gets the lam
 """,
     hints=(
         "The first letter of a name in the schedule is a read, the second a decision, the third "
-        "an append. Reading first is not a claim on the lamp.",
+        "an append. Reading first does not reserve the lamp.",
         "The lamp goes to the one whose third letter comes first. Everything before it is "
         "thinking.",
         'ada_wins = "BA...."',
@@ -344,9 +344,9 @@ def steal(store, sale):
     mistakes={
         "swallows-the-error": "The store refused the theft, and your code caught the error. Let "
         "it come out: somebody has to hear of it.",
-        "not-to-ben": "The store refused it, and nothing was sold to Ben. Carry over the type, and "
+        "not-to-ben": "The store refused it, and it was no sale to Ben. Carry over the type, and "
         "put `ben` in as the buyer.",
-        "new-id": "Your event got an id of its own, so it is not a theft: Ben bought a lamp. "
+        "new-id": "Your event got an id of its own, so nothing was stolen: Ben bought a lamp. "
         "Carry over the id of the sale.",
         "same-fact": "You repeated Ada's own sale, unchanged, and the store said so: duplicate. "
         "Change the buyer, keep the id.",

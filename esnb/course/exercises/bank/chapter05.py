@@ -167,7 +167,7 @@ longest = ...  # the longest stream for which no snapshot at all is the cheapest
     hints=(
         "Use `never` and `best` of the setup cell, and try a few lengths.",
         "Without snapshots a stream of 10 events costs 4.5 an event, and the best interval costs "
-        "more. At 40 it is the other way round. The answer lies between.",
+        "more. At 40 it is the other way round. The answer is in between.",
         "[length for length in range(10, 41) if never(length) <= best(length)][-1]",
     ),
     right="28 events, and no snapshot pays. Most orders of the shop have 4.",

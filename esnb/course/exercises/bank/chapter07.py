@@ -288,7 +288,7 @@ def clerk(store, buyer):
         "wrong-buyer": "The lamp was sold to somebody who did not ask for it. The buyer is passed "
         "in.",
         "looked-too-early": "Somebody bought the lamp between your look and the position in your "
-        "condition. That sale lies before the position, so the store did not count it.",
+        "condition. That sale comes before the position, so the store did not count it.",
         "no-condition": "Somebody bought the lamp right before your save, and nothing stopped you. "
         "Give the condition to `save`.",
         "too-wide": "Somebody bought a mug, and that stopped the sale of the lamp. Ask about lamps "

@@ -393,7 +393,7 @@ def mine(table, event):
         "order.",
         "believes-the-clock": "You compared times. An event can be told of later, with an earlier "
         "time, and two can have the same. The numbers of the stream have no such trouble.",
-        "no-last": 'The check reads `table[order]["last"]`, and there is no such thing.',
+        "no-last": 'The check reads `table[order]["last"]`, and your table has no such entry.',
     },
     cases=tuple(DELIVERIES),
     varies={

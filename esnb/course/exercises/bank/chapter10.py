@@ -225,7 +225,8 @@ def shipped(orders, paid):
         "order, so the two tables need not have the same length.",
         'return orders["Order..."].notna()',
     ),
-    right="One row an order, so nothing counts twice. pandas put the rows together by their index, "
+    right="One row per order, so nothing counts twice. pandas put the rows together by their "
+    "index, "
     "not by their place.",
     mistakes={
         "turned-round": "True and False have changed places: these are the orders that were not "
@@ -697,7 +698,7 @@ def hours(log):
         "finds the rows by order. What is not there becomes `NaT`, and the median leaves it out.",
         'first = parcels.groupby("aggregate_id")["occurred_at"].min()',
     ),
-    right="One span an order, from its own payment to its own first parcel. What is still on its "
+    right="One span per order, from its own payment to its own first parcel. What is still on its "
     "way is left out, and is not 0.",
     mistakes={
         "loses-the-days": "Some spans are longer than a day, and the days are missing. `.seconds` "
@@ -828,7 +829,7 @@ def regretted(events):
         "out, back = set(), set()\n    for event in events:\n        "
         'pair = (event.aggregate_id, event.data.get("sku"))',
     ),
-    right="Nobody stored this number, no column has it, and the log answers it for every order "
+    right="Nobody stored this number, no column holds it, and the log answers it for every order "
     "since the first day.",
     mistakes={
         "only-taken-out": "You counted what was taken out. Asked is what came back after that.",

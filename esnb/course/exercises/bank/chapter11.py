@@ -212,7 +212,8 @@ def split(data):
         "the payment.",
         "all-in-both": "Both parts carry all of the data. Then a payment has a carrier, and a "
         "shipment an amount.",
-        "loses-a-field": "A field of the stored event is in no part. Each of the four belongs "
+        "loses-a-field": "A field of the stored event is missing from every part. Each of the "
+        "four belongs "
         "into one.",
         "not-parts": "A split is a list of pairs, each with the name of a type and a dict of data.",
     },
@@ -314,7 +315,7 @@ def _first_only(amount: Callable[[float], float]) -> Callable[[Data, int], Data 
 
 
 def _without_points(new: Any) -> Any:
-    """Money that is not a whole number counts as another value, however near it is."""
+    """An amount that is not a whole number counts as wrong, however close it is."""
     if not isinstance(new, dict):
         return new
     odd = {

@@ -81,7 +81,7 @@ cdc = {
         "a-deletion-is-a-change": "A deletion is a change as well. It carries the row as it was "
         "before.",
         "nobody-by-name": "At best a row change knows the database user, and all of the shop's "
-        "programs are one user. There is no person in it.",
+        "programs are one user. It does not know the person.",
         "both-changes": "Today's row shows nothing. But both changes were recorded, there and "
         "back.",
         "no-reason-in-a-row": "A row has a price and no reason for it. Nobody wrote the reason "
@@ -329,7 +329,8 @@ def discounts(changes, events):
     mistakes={
         "cheaper-is-no-discount": "This order became cheaper, and nobody granted a discount. From "
         "the two rows you cannot tell.",
-        "every-price-event": "Correcting a typing error is not a discount, although it changes the "
+        "every-price-event": "Correcting a typing mistake is not a discount, although it changes "
+        "the "
         "price.",
         "misses-a-discount": "There was a discount, and you do not list it. What came after it in "
         "this order does not undo it.",

@@ -254,7 +254,7 @@ silence = {
         "another-airport": "This airport had departures all the evening.",
         "greenwich": "The airport is right, and these are the times in UTC. On New York's clock it "
         "is four hours less.",
-        "other-times": "The airport is right. The longest silence there lies between two other "
+        "other-times": "The airport is right. The longest silence there is between two other "
         "departures.",
         "not-a-clock": 'A time of day is written as "17:05".',
         "swapped": "The two times have changed places.",

@@ -141,7 +141,7 @@ def all_or_nothing(store: Any) -> None:
         same_lists(told(store, "order-8"), before)
         put(store, "order-8", facts("OrderCancelled", start=13), 1)
         return
-    raise AssertionError("an append with something that is not an event was accepted")
+    raise AssertionError("an append that contains something other than an event was accepted")
 
 
 def knows_a_repeat(store: Any) -> None:

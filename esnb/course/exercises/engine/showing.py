@@ -16,7 +16,7 @@ WIDTH = 110
 
 
 def shown(value: Any) -> list[str]:
-    """Lines to show: a text as it is, a list with one line an item, a table as it prints."""
+    """Lines to show: a text as it is, a list with one line per item, a table as it prints."""
     if isinstance(value, str):
         lines = value.splitlines() or ["''"]
     elif isinstance(value, list | tuple) and value and all(isinstance(x, str) for x in value):

@@ -264,5 +264,5 @@ def _is_written(code: CodeType) -> bool:
 def _print(code: CodeType) -> Any:
     """What a piece of code does, without where it stands."""
     consts = [_print(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    # A class inside IPython and one in a stub are called the same; a docstring is not a change.
+    # A class inside IPython and one in a stub have the same name.
     return (code.co_code, code.co_names, code.co_varnames, tuple(consts))

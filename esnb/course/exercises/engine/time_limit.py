@@ -252,7 +252,8 @@ def _wait(
             return ""
         if clock - woke > idle:
             # A query may be at work in the threads of the database, while this one waits for it.
-            return "" if time.process_time() - others > 0.2 * idle else "asleep"
+            working = time.process_time() - others > max(0.05, 0.05 * idle)
+            return "" if working else "asleep"
         silent, busy = clock - meter.since, now - meter.began
         # Not for a thread that others keep from its work: it is neither busy nor asleep.
         if meter.asked and silent > SILENCE and not 0.05 * silent < busy < SILENCE / 2:

@@ -30,7 +30,7 @@ ACCOUNT_TYPES = ("AccountOpened", "CreditAdded", "CreditSpent")
 
 
 def events_in(tried: Any) -> Iterator[Event]:
-    """Every event in what was tried, however deep it lies."""
+    """Every event in what was tried, however deeply nested."""
     if isinstance(tried, Event):
         yield tried
     elif isinstance(tried, dict):
