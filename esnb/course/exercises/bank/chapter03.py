@@ -344,7 +344,7 @@ def steal(store, sale):
     mistakes={
         "swallows-the-error": "The store refused the theft, and your code caught the error. Let "
         "it come out: somebody has to hear of it.",
-        "not-to-ben": "The store refused it, and it was no sale to Ben. Carry over the type, and "
+        "not-to-ben": "The store refused it, and nothing was sold to Ben. Carry over the type, and "
         "put `ben` in as the buyer.",
         "new-id": "Your event got an id of its own, so nothing was stolen: Ben bought a lamp. "
         "Carry over the id of the sale.",

@@ -429,7 +429,7 @@ class Basket:
     mistakes={
         "skips-a-line": "The same article was put in twice, and only one of its lines went. A list "
         "that loses a line while a `for` goes through it skips the next one.",
-        "forgets-what-was-placed": "What stood in OrderPlaced is not in the basket.",
+        "forgets-what-was-placed": "What OrderPlaced held is not in the basket.",
         "ignores-additions": "What was added later is not in the basket.",
         "ignores-removals": "What was removed is still in the basket.",
         "no-lines": "The check looks at `lines`, a list of the lines in the basket.",

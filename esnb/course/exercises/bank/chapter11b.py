@@ -163,7 +163,7 @@ def proof_of(rows):
     right="Order, columns, first and last: each act gives another value. What a hash covers is "
     "decided by the text that you make for it.",
     mistakes={
-        "separator-in-a-column": "What you put between the columns may stand in a column as well, "
+        "separator-in-a-column": "What you put between the columns may be in a column as well, "
         "and then two different rows make one text. Take a character that no text holds, or write "
         "lengths or quotes.",
         "order-lost": "Two events changed places, and the proof is the same. The order of a log is "
@@ -220,7 +220,7 @@ def _saw_no_swap(answer: Any, trial: Trial) -> None:
 
 
 def _separated(answer: Any, trial: Trial) -> None:
-    """What is put between the columns must not stand in one of them."""
+    """What is put between the columns must not be in one of them."""
     for mark in "-= |,;:/_#+*&~.\n\t":
         one: Rows = [(f"order{mark}1{mark}Paid", "Placed", "x"), ("order-2", "Paid", "y")]
         other: Rows = [(f"order{mark}1", f"Paid{mark}Placed", "x"), ("order-2", "Paid", "y")]
