@@ -13,12 +13,15 @@ import pandas as pd
 
 from esnb.clock import check_zone
 from esnb.errors import InvalidEventError
-from esnb.events import MAX_JSON, as_object, check_name
+from esnb.events import as_object, check_name
 
 from .mapping import Bad, InterchangeError, PathLike, make_frame, usable, with_zone
 from .opening import Unpacked, opened
 
-_PART = 1 << 18
+# The parser takes a million bytes at a time. What is longer than some of them (one attribute, one
+# comment) it reads again and again: a limit keeps the time in proportion to the file.
+_PART = 1 << 20
+_LONGEST = 16 * _PART
 _DECLARED = re.compile(rb"""<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 # What expat reads by itself; the others are decoded here, if they are encodings of text.
 _OWN = ("utf-8", "utf-16", "iso8859-1", "ascii")
@@ -62,8 +65,9 @@ def read_xes(
 
     `frame.attrs["lost"]` counts what is left out: attributes of attributes and lists, traces
     without events, loose events, and what belongs to the whole log (extensions, classifiers,
-    defaults). A document type declaration is refused: entities are declared there, and a few lines
-    of them fill a memory. Raises `InterchangeError` with line and reason.
+    defaults). One attribute may have 16 MB. A document type declaration is refused: entities are
+    declared there, and a few lines of them fill a memory. Raises `InterchangeError` with line and
+    reason.
     """
     check_zone(timezone)
     check_name("aggregate_type", aggregate_type)
@@ -109,7 +113,7 @@ class XesReader:
         """The rows of the events, a trace at a time."""
         part = file.read(_PART)
         feed, decoder = self._begin(part)
-        size, stood = _PART, 0
+        waiting = stood = 0
         while True:
             try:
                 feed(decoder.decode(part, not part).encode() if decoder else part, not part)
@@ -121,16 +125,16 @@ class XesReader:
             self.done.clear()
             if not part:
                 return
-            # A long attribute is parsed again with each part: larger parts keep that linear.
+            # The parser begins a piece again with each part, until it is complete.
             at = self.parser.CurrentByteIndex
-            size = _PART if at > stood else size * 2
+            waiting = waiting + len(part) if at == stood else len(part)
             stood = at
-            if size > 2 * MAX_JSON:
+            if waiting > _LONGEST:
                 raise InterchangeError(
-                    f"{self.bad.name}, line {self.parser.CurrentLineNumber}: a piece of more than "
-                    f"{MAX_JSON:,} bytes without an end. Is this another format?"
+                    f"{self.bad.name}, line {self.parser.CurrentLineNumber}: a text or "
+                    f"attribute of more than {_LONGEST:,} bytes. Keep it in a file of its own."
                 )
-            part = file.read(size)
+            part = file.read(_PART)
 
     def _begin(self, part: bytes) -> tuple[Any, codecs.IncrementalDecoder | None]:
         """A parser for the encoding that the file declares."""

@@ -155,7 +155,7 @@ def test_xes_in_the_encoding_that_it_declares(encoding: str, tmp_path: Path) -> 
         "Shift_JIS": "注文", "EUC-JP": "注文", "ISO-2022-JP": "注文", "KOI8-R": "заказ",
     }.get(encoding, "Größe")  # fmt: skip
     # The long attribute makes a character cross the border of two parts.
-    filler = f'<string key="x" value="{"a" * 262_000}{text * 100}"/>'
+    filler = f'<string key="x" value="{"a" * 1_048_300}{text * 100}"/>'
     event = one_event(f'<string key="concept:name" value="{text}"/>', filler)
     found = only(tmp_path / "log.xes", xes(event, encoding))
     assert found["event_type"] == text
@@ -266,3 +266,13 @@ def test_xes_counts_what_is_lost(tmp_path: Path) -> None:
     kept = interchange.read_xes(path, loose_id="loose")
     assert list(kept["aggregate_id"]) == ["loose", "loose", "c"]
     assert not [words for words in kept.attrs["lost"] if "outside" in words]
+
+
+def test_a_piece_without_an_end_is_refused_in_time(tmp_path: Path) -> None:
+    path, long = tmp_path / "log.xes", "v" * 30_000_000
+    for raw in (one_event(f'<string key="k" value="{long}"/>'), f"<!--{long}-->", f"<x {long}"):
+        path.write_bytes(xes(raw))
+        with pytest.raises(InterchangeError, match=r"line 1: .* more than 16,777,216 bytes"):
+            interchange.read_xes(path)
+    path.write_bytes(xes(one_event(f'<string key="k" value="{long[:15_000_000]}"/>')))
+    assert len(interchange.read_xes(path)["event_data"][0]) > 15_000_000
