@@ -23,18 +23,35 @@ __all__ = ["chromium", "lab", "lab_server", "open_page"]
 # The longest begin first, so that no process is left alone with one at the end of a run; seconds of
 # a quiet machine are behind the order. Files that are not named follow, notebooks last.
 LONGEST = (
-    "course/classroom/test_grading", "browser/test_chapters", "browser/test_race",
-    "browser/timetravel/test_lab", "browser/timetravel/test_asking",
-    "browser/timetravel/test_reading", "browser/test_lag",
-    "browser/test_exercises", "browser/test_slider",
-    "browser/test_long_history", "store/test_durability", "interchange/test_files",
-    "readmodels/test_projector", "store/test_hash_chain", "datasets/test_flights",
-    "browser/test_store_travel", "browser/test_checklist", "notebooks/test_strict_notebooks",
-    "test_upcasters", "course/classroom/test_classroom", "store/test_concurrency", "test_run",
-    "transports/test_kafka", "store/test_store_model", "course/exercises/test_bank",
-    "browser/test_lab", "browser/test_classroom", "tools/test_handout",
+    "course/classroom/test_grading",
+    "browser/test_chapters",
+    "browser/test_race",
+    "browser/timetravel/test_lab",
+    "browser/timetravel/test_asking",
+    "browser/timetravel/test_reading",
+    "browser/test_lag",
+    "browser/test_exercises",
+    "browser/test_slider",
+    "browser/test_long_history",
+    "store/test_durability",
+    "readmodels/test_projector",
+    "store/test_hash_chain",
+    "datasets/test_flights",
+    "browser/test_store_travel",
+    "browser/test_checklist",
+    "notebooks/test_strict_notebooks",
+    "test_upcasters",
+    "course/classroom/test_classroom",
+    "store/test_concurrency",
+    "test_run",
+    "transports/test_kafka",
+    "store/test_store_model",
+    "course/exercises/test_bank",
+    "browser/test_lab",
+    "browser/test_classroom",
+    "tools/test_handout",
     "test_repository",
-)  # fmt: skip
+)
 HERE = Path(__file__).parent
 
 
