@@ -410,7 +410,7 @@ def _projection(kind: _Kind, declared: dict[str, Any]) -> type[Projection]:
     if fields["sql"]:
         # Whatever the SQL says: it reaches no file of the judge.
         given = [fields["sql"]] if isinstance(fields["sql"], str) else list(fields["sql"])
-        fields["sql"] = [_NO_FILES, *given]
+        fields["sql"] = [*given]
     for name, (handled, reacted) in declared["marked"].items():
 
         def method(self: Any, *args: Any, _name: str = name) -> None:
