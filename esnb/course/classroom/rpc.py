@@ -427,7 +427,7 @@ def _projection(kind: _Kind, declared: dict[str, Any]) -> type[Projection]:
 
 
 class _Tables:
-    """The tables of a read model, for a handler on the other side; the database is shut to files."""
+    """The tables of a read model, for a handler on the other side: a database shut to files."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
