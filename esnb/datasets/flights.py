@@ -121,7 +121,7 @@ def _first_after(start: pd.Series, clock: pd.Series, zone: pd.Series) -> pd.Seri
 
 
 def moments(flights: pd.DataFrame) -> pd.DataFrame:
-    """One row a flight: its id, and its planned and actual moments in UTC (rules 1 to 5).
+    """One row per flight: its id, and its planned and actual moments in UTC (rules 1 to 5).
 
     `flights` has the columns of `rows()`. New: id, dest_zone, planned_departure, planned_arrival,
     departed and arrived (NaT: never), diverted.

@@ -253,7 +253,7 @@ def test_a_diff_applied_to_one_state_gives_the_other(before, after):
     assert mirror.changed == {p: (new, old) for p, (old, new) in diff.changed.items()}
     assert bool(diff) == (exactly(leaves(before)) != exactly(leaves(after)))
     assert not diff_states(before, copy.deepcopy(before))
-    # One line a path; only an empty list or dict whose items have lines of their own has none.
+    # One line per path; only an empty list or dict whose items have lines of their own has none.
     hidden = len(diff.paths) - len(str(diff).splitlines()) if diff else 0
     values = {**diff.added, **diff.removed}
     emptied = [p for p in diff.paths if p in values and values[p] in ([], {})]

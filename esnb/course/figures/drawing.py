@@ -151,7 +151,7 @@ def refusal(ax: Axes, x: float, y: float = 0, text: str = "") -> Axes:
 
 
 def state_box(ax: Axes, x: float, y: float, state: Mapping[str, Any] | str, **options: Any) -> Axes:
-    """A state as a grey rounded box, centred at `(x, y)`: a mapping is written one line a field."""
+    """A state as a grey rounded box, centred at `(x, y)`: a mapping has one line per field."""
     return box(ax, x, y, lines_of(state), "round,pad=0.5", GREY, **options)
 
 
@@ -293,7 +293,7 @@ def box(ax: Axes, x: float, y: float, text: str, shape: str, fill: str, **option
 
 
 def lines_of(state: Mapping[str, Any] | str) -> str:
-    """A state as text, one line a field."""
+    """A state as text, one line per field."""
     if isinstance(state, str):
         return state
     wide = max((len(str(name)) for name in state), default=0)
