@@ -103,7 +103,7 @@ export function goToOf(clock, id) {
     { class: "w-bar tt-goto" },
     number,
     make("span", {}, `of ${n}`),
-    make("label", {}, "at time (UTC) ", time),
+    make("label", {}, make("span", { class: "tt-wide" }, "at time (UTC) "), time),
   );
   return {
     element,

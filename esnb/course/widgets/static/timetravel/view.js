@@ -52,8 +52,8 @@ function layOut({ payload, trips }, p) {
   const details = make(
     "div",
     { class: "tt-details", role: "group", "aria-label": "event and state" },
-    p.how.element,
     make("div", { class: "tt-cards" }, p.card.element, p.state.element),
+    p.how.element,
     p.field.element,
     p.code.element,
   );
