@@ -42,13 +42,12 @@ from esnb.course.widgets.states_as_of import Places
 from esnb.shop import Account, Order, simulate
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CORE = Path(experiments.__file__).parent / "static" / "core.js"
+CORE = Path(experiments.__file__).parent / "static" / "shared" / "tape.js"
 
 SEEK = """
 import { readFileSync } from "node:fs";
 const [core, data] = process.argv.slice(1);
-const text = encodeURIComponent(readFileSync(core, "utf8"));
-const { tape } = await import(`data:text/javascript,${text}`);
+const { tape } = await import(core);
 const payload = JSON.parse(readFileSync(data, "utf8"));
 const film = tape(payload);
 const times = [];
@@ -113,7 +112,7 @@ def seek(folder: Path) -> None:
     tt = TimeTravel(store, "order-1", fold=Order)
     data = folder / "tape.json"
     data.write_text(json.dumps(tt._data), encoding="utf-8")
-    command = [node, "--input-type=module", "-e", SEEK, str(CORE), str(data)]
+    command = [node, "--input-type=module", "-e", SEEK, CORE.as_uri(), str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     print(line("seek, 10,000 events, node", json.loads(done.stdout)))
 
