@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from esnb.readmodels.new_events import TYPES, WAITING, columns_of_rows, execute,
 from esnb.readmodels.projection import Projection
 from esnb.readmodels.read_errors import explained, is_damage, opens_later
 from esnb.store.event_rows import event_from_row, text_row
+from esnb.store.file_lock import hold_lock_beside
 from esnb.store.readonly_sql import asked_to_stop, quoted, shut
 
 _INBOX = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
@@ -86,6 +87,7 @@ class ReadDatabase:
         self._settings = settings
         self.notice = ""
         self.damaged = False
+        self._unlock: Callable[[], object] | None = None
 
     # -- opening ---------------------------------------------------------------------------
 
@@ -109,6 +111,8 @@ class ReadDatabase:
                 f"{self.path.name!r} is the store's own file. A read model is a cache: give it a "
                 f"file of its own, such as 'read.duckdb'."
             )
+        # The engine's own lock falls as soon as anything in this process has read the file.
+        self._unlock = self._unlock or hold_lock_beside(self.path, self)
         try:
             return self._connect(str(self.path), head)
         except duckdb.Error as error:
@@ -210,6 +214,8 @@ class ReadDatabase:
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
+        if self._unlock:
+            self._unlock()
 
     # -- cursors and errors ----------------------------------------------------------------
 

@@ -23,15 +23,19 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 import weakref
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from esnb.errors import StoreLockedError
 
 _FAR = 1 << 30
 _all_locks: weakref.WeakSet[FileLock] = weakref.WeakSet()
+_beside: dict[Path, tuple[FileLock, int]] = {}
+_changing = threading.Lock()
 
 
 class LockedElsewhereError(Exception):
@@ -106,13 +110,40 @@ class FileLock:
                 self.path.unlink(missing_ok=True)
 
 
-def lock_beside(path: Path) -> FileLock:
-    """The lock of a file that only one process may use: on NAME.lock beside it.
+@contextmanager
+def lock_beside(path: Path) -> Iterator[None]:
+    """Keep other processes away from a file, by a lock on NAME.lock beside it.
 
-    `StoreLockedError` names the process that holds it. Release it when the file is closed.
+    Within the process it may be taken several times; the file NAME.lock goes with the last.
+    `StoreLockedError` names the process that has it.
     """
+    name = path.with_name(path.name + ".lock")
+    with _changing:
+        lock, holders = _beside.get(name, (None, 0))
+        if lock is None or not lock.is_held:
+            lock, holders = _locked(name, path), 0
+        _beside[name] = (lock, holders + 1)
     try:
-        lock = FileLock(path.with_name(path.name + ".lock"))
+        yield
+    finally:
+        with _changing:
+            lock, holders = _beside.pop(name)
+            if holders > 1:
+                _beside[name] = (lock, holders - 1)
+            else:
+                lock.release(delete=True)
+
+
+def hold_lock_beside(path: Path, owner: object) -> Callable[[], object]:
+    """`lock_beside` until the function that is returned is called, or the owner is gone."""
+    lock = ExitStack()
+    lock.enter_context(lock_beside(path))
+    return weakref.finalize(owner, lock.close)
+
+
+def _locked(name: Path, path: Path) -> FileLock:
+    try:
+        lock = FileLock(name)
     except LockedElsewhereError as error:
         owner = error.content.strip()
         raise StoreLockedError(path, int(owner) if owner.isdigit() else None) from None
@@ -150,6 +181,7 @@ def _take(number: int, path: Path) -> None:
 
 def _close_inherited() -> None:
     """In a forked child: the lock is the parent's alone."""
+    _beside.clear()
     for lock in list(_all_locks):
         if lock.is_held:
             lock.release()

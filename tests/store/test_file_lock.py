@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from esnb import EventStore, StoreLockedError
+from esnb import EventStore, Projector
+from esnb.shop import OrderSummary
 from esnb.store import file_lock
 from esnb.store.file_lock import FileLock, LockedElsewhereError, lock_beside
 from tests.support import ROOT, fill
@@ -144,12 +145,26 @@ def test_a_lock_knows_when_its_file_was_replaced(tmp_path):
     other.release()
 
 
-def test_lock_beside_names_the_owner(tmp_path):
-    lock = lock_beside(tmp_path / "read.duckdb")
-    with pytest.raises(StoreLockedError, match=f"process {os.getpid()}"):
-        lock_beside(tmp_path / "read.duckdb")
-    lock.release()
-    lock_beside(tmp_path / "read.duckdb").release()
+def test_lock_beside_counts_its_holders_and_names_the_owner(tmp_path):
+    path = tmp_path / "read.duckdb"
+    code = (
+        "import sys, pathlib; from esnb.store.file_lock import lock_beside\n"
+        "with lock_beside(pathlib.Path(sys.argv[1])): print('mine')"
+    )
+
+    def elsewhere() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+    with lock_beside(path):
+        with lock_beside(path):
+            pass
+        assert f"StoreLockedError: 'read.duckdb' is open in process {os.getpid()}" in elsewhere()
+    assert not path.with_name("read.duckdb.lock").exists()
+    assert elsewhere() == "mine"
 
 
 def test_on_windows_a_far_byte_is_locked_by_handle(tmp_path, monkeypatch):
@@ -183,3 +198,34 @@ def test_a_file_system_without_locks_is_announced(tmp_path, monkeypatch):
     monkeypatch.setattr(file_lock, "_take_posix", refuse)
     with pytest.warns(UserWarning, match=r"cannot lock files.*'x\.lock'|cannot lock 'x\.lock'"):
         FileLock(tmp_path / "x.lock").release()
+
+
+PROJECT = """
+import sys
+from esnb import EsnbError, EventStore, Projector
+from esnb.shop import OrderSummary
+try:
+    with EventStore() as store:
+        Projector(store, OrderSummary, database=sys.argv[1]).close()
+        print("open")
+except EsnbError as error:
+    print(type(error).__name__, getattr(error, "pid", None))
+"""
+
+
+def test_reading_the_file_of_a_read_model_does_not_drop_its_lock(tmp_path):
+    path = tmp_path / "read.duckdb"
+
+    def projected_elsewhere() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", PROJECT, str(path)],
+            cwd=ROOT, check=True, timeout=120, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout.split()
+
+    with EventStore() as store:
+        projector = Projector(store, OrderSummary, database=path)
+        path.read_bytes()
+        assert projected_elsewhere() == ["StoreLockedError", str(os.getpid())]
+        projector.close()
+    assert projected_elsewhere() == ["open"]
