@@ -446,7 +446,7 @@ def open_times(big: Path, sqlite: Path) -> dict[str, Prepare]:
 class Bare(connection.Log):
     """The log as it would be without a chain: the same statements, less what they add to it."""
 
-    def insert(self, rows: Any) -> None:
+    def insert(self, rows: Any, entries: Any, heads: Any) -> None:
         """Store the rows, and nothing about them."""
         with self.translated():
             if len(rows) == 1:

@@ -24,8 +24,9 @@ from esnb.errors import (
 from esnb.events import Event, new_event
 from esnb.model.snapshots import check_settings, check_snapshot, start_from
 from esnb.model.state import attributes_of
+from esnb.store.appended import Appended
 from esnb.store.conditions import Conditions
-from esnb.store.event_store import Appended, EventStore
+from esnb.store.event_store import EventStore
 from esnb.store.reader import Reader
 
 

@@ -24,8 +24,9 @@ from esnb.errors import (
 )
 from esnb.events import Event
 from esnb.model.aggregate import Aggregate
+from esnb.store.appended import Appended
 from esnb.store.conditions import Conditions
-from esnb.store.event_store import Appended, EventStore
+from esnb.store.event_store import EventStore
 
 S = TypeVar("S")
 

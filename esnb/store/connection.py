@@ -14,7 +14,7 @@ import ctypes
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,18 +22,30 @@ from typing import Any
 
 import duckdb
 
-from esnb.errors import StoreClosedError, StoreCorruptError, StoreLockedError
+from esnb.errors import StoreClosedError, StoreLockedError
 from esnb.store import schema
-from esnb.store.engine_errors import explained, explained_opening, must_reopen, stops_the_engine
+from esnb.store.engine_errors import (
+    IN_MEMORY,
+    closed,
+    explained,
+    explained_opening,
+    must_reopen,
+    stops_the_engine,
+)
 from esnb.store.event_rows import EventRow
 from esnb.store.file_lock import file_id
-from esnb.store.hash_chain import START, Proof, chained, digest_of, marks_of
+from esnb.store.group_commit import CommitQueue
+from esnb.store.hash_chain import START, Proof, chained, marks_of
 from esnb.store.head_file import HeadFile
-from esnb.store.insert_rows import INSERT_ONE, insert_many
+from esnb.store.insert_rows import INSERT_ONE, insert_many, insert_several
 from esnb.store.readonly_sql import asked_to_stop, parsed
-from esnb.store.store_path import check_companions, check_complete, check_is_database
-
-IN_MEMORY = "in memory"
+from esnb.store.store_path import (
+    check_companions,
+    check_complete,
+    check_is_database,
+    check_still_there,
+)
+from esnb.store.stored_before import StreamIds
 
 _ROOM_FOR_A_CHECKPOINT = 64 * 2**20
 
@@ -49,6 +61,8 @@ class Log:
         self.name = IN_MEMORY if path is None else path.name
         self.pid = os.getpid()
         self.lock = threading.RLock()
+        self.queue = CommitQueue()
+        self.ids = StreamIds()
         self.users = 0
         self.position = 0
         self.last_recorded = datetime.min.replace(tzinfo=UTC)
@@ -129,6 +143,7 @@ class Log:
         self.proof = Proof(*rows[0]) if rows else Proof(0, START)
         self._heads = None
         self._snapshot_ids = None
+        self.ids.clear()
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -219,24 +234,30 @@ class Log:
         except duckdb.Error:
             self._broken = True
 
-    def insert(self, rows: Sequence[EventRow]) -> None:
-        """Store the rows of one append (columns in the table's order); durable when it returns.
+    def insert(
+        self,
+        rows: Sequence[EventRow],
+        entries: Sequence[tuple[int, bytes, bytes]],
+        heads: Mapping[str, tuple[int, str]],
+    ) -> None:
+        """Store the rows of appends, each with its entry in the chain; durable when it returns.
 
-        Raises `VersionTakenError` when the stream has such a version already.
+        `heads` are those after it. Raises `VersionTakenError` when a stream has such a version
+        already; then, as after any error, nothing is stored.
         """
         self._in_doubt = True
         try:
             with self.translated():
-                digests = list(map(digest_of, rows))
-                last = rows[-1]
-                proof = Proof(last.position, chained(self.proof.hash, digests))
-                entry = (proof.position, proof.hash, marks_of(digests))
                 if len(rows) == 1:
-                    self._writer.execute(self._insert_one, (*last, *entry))
+                    self._writer.execute(self._insert_one, (*rows[0], *entries[0]))
+                elif len(entries) == 1 and len(heads) == 1:
+                    insert_many(self._writer, rows, entries[0])
                 else:
-                    insert_many(self._writer, rows, entry)
-            self.heads()[last.aggregate_id] = (last.sequence_number, last.aggregate_type)
-            self.stored(proof, last.recorded_at)
+                    insert_several(self._writer, rows, entries)
+            self.heads().update(heads)
+            self.ids.add(rows)
+            position, value, _ = entries[-1]
+            self.stored(Proof(position, value), rows[-1].recorded_at)
         except BaseException:
             self.distrust_memory()
             raise
@@ -309,19 +330,7 @@ class Log:
         """Refuse to write what nobody will find again."""
         if self.path is None:
             return
-        if not self.has_its_name():
-            raise StoreCorruptError(
-                f"{self.name!r} was deleted, moved, or replaced while this store had it open, so "
-                f"nothing is written any more: what you append is not stored. Reading still "
-                f"works. Keep what is here with store.backup(other_path), close this store, then "
-                f"open the file at its new place (or the path again, for a new store)."
-            )
-        if self._head_file is not None and not self._head_file.has_its_name():
-            raise StoreCorruptError(
-                f"{self._head_file.name!r} was deleted or replaced while the store was open, and "
-                f"the lock of the store is in it. What you append is not stored: close the store, "
-                f"and open it again."
-            )
+        check_still_there(self.name, self.has_its_name(), self._head_file)
 
     def release(self) -> None:
         """One store less uses this database; the last one closes the file."""
@@ -387,16 +396,6 @@ class Log:
                 self._broken = True
                 raise must_reopen(self.name) from None
             raise explained(error, self.name, of_a_query=of_a_query) from None
-
-
-def closed(name: str) -> str:
-    """What to tell whoever uses a closed store; what was in memory only cannot be opened again."""
-    if name == IN_MEMORY:
-        return (
-            "The store in memory is closed, and its events are gone with it. Make it again: run "
-            "the cells from the one that made it, or open the store in a file next time."
-        )
-    return f"The store {name!r} is closed. Open it again: EventStore(path)."
 
 
 def _wal_of(path: Path) -> Path:

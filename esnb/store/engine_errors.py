@@ -19,6 +19,8 @@ from esnb.errors import (
     StoreLockedError,
 )
 
+IN_MEMORY = "in memory"
+
 _FILE_ERRORS = (duckdb.IOException, duckdb.InternalException, duckdb.TransactionException)
 
 
@@ -31,6 +33,16 @@ def stops_the_engine(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.FatalException) or (
         _is_of_the_file(error) and "has been invalidated" in str(error)
     )
+
+
+def closed(name: str) -> str:
+    """What to tell whoever uses a closed store; what was in memory only cannot be opened again."""
+    if name == IN_MEMORY:
+        return (
+            "The store in memory is closed, and its events are gone with it. Make it again: run "
+            "the cells from the one that made it, or open the store in a file next time."
+        )
+    return f"The store {name!r} is closed. Open it again: EventStore(path)."
 
 
 def must_reopen(name: str) -> StoreFullError:

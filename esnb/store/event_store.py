@@ -8,66 +8,31 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, Self
 
-import orjson
 import pandas as pd
 
 from esnb.clock import Clock, LessonClock, SystemClock, utc
 from esnb.errors import (
-    AppendConditionError,
-    ConcurrencyError,
-    DuplicateEventError,
     InvalidEventError,
 )
-from esnb.events import Event, check_event, check_name, dump_json
+from esnb.events import check_name, dump_json
 from esnb.store import bulk_load, snapshots
-from esnb.store.arguments import NO_LIMIT
+from esnb.store.appended import Appended
+from esnb.store.appender import Appender, Vault
 from esnb.store.backup import restore_backup, write_backup
-from esnb.store.conditions import AppendCondition, Conditions, conditions_of
-from esnb.store.engine_errors import VersionTakenError
+from esnb.store.conditions import Conditions
 from esnb.store.event_rows import (
-    COLUMNS,
-    EventRow,
-    columns_of,
-    event_from_row,
     naive_utc,
-    row_of_event,
 )
-from esnb.store.expected_version import ANY, ExpectedVersion, check_expected
+from esnb.store.expected_version import ANY, ExpectedVersion
 from esnb.store.frame_table import Roles, split_rows
 from esnb.store.hash_chain import Proof, Verified, verify
-from esnb.store.horizon import whole_stream
 from esnb.store.open_logs import open_log
-from esnb.store.reader import Loadable, Loaded, Reader, check_loadable
+from esnb.store.reader import Loadable, Loaded, check_loadable
 from esnb.store.snapshots import Snapshot
 from esnb.upcasters import Upcasters
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What an append did: the stream's new `version`, the log's `position` (the token with which a
-    reader waits for its own write), the `events` as stored, whether it was a `duplicate`, and the
-    `proof` of the log up to there (None for a duplicate). `rejected` has the rows of a table that
-    `append_frame(..., on_bad="report")` left out, with a column `reason`."""
-
-    version: int
-    position: int
-    events: tuple[Event, ...] = ()
-    duplicate: bool = False
-    proof: Proof | None = None
-    rejected: pd.DataFrame | None = field(default=None, repr=False, compare=False)
-
-    def __repr__(self) -> str:
-        again = ", stored before" if self.duplicate else ""
-        return f"<Appended: version {self.version}, position {self.position}{again}>"
-
-
-_position = columns_of("position")
-_event_id = columns_of("event_id")
 
 
 class Savable(Protocol):
@@ -78,29 +43,7 @@ class Savable(Protocol):
         ...
 
 
-class Vault(Protocol):
-    """What seals personal fields before they are stored and opens them on reading: `KeyVault`."""
-
-    personal: dict[str, dict[str, list[str]]]
-
-    def seal(self, event: Event) -> Event:
-        """The event as it is stored."""
-        ...
-
-    def same(self, new: Event, stored: Event) -> bool:
-        """Whether a stored event has the data of a new one."""
-        ...
-
-    def steps(self, upcasters: Upcasters) -> Upcasters:
-        """The steps of every read path, opening first."""
-        ...
-
-    def forget_again(self, log: Reader) -> list[str]:
-        """Destroy the keys of all whom the log says to be forgotten."""
-        ...
-
-
-class EventStore(Reader):
+class EventStore(Appender):
     """An append-only log of events, one stream for each aggregate, kept in DuckDB.
 
     `EventStore()` keeps it in memory, `EventStore("shop.duckdb")` in a file. One object may be used
@@ -136,10 +79,10 @@ class EventStore(Reader):
         log = open_log(path, accept_missing)
         # An empty registry is kept as well: its owner may register steps later.
         steps = Upcasters() if upcasters is None else upcasters
-        self.vault = vault
         #: Rows that `from_frame(..., on_bad="report")` left out; None otherwise.
         self.rejected: pd.DataFrame | None = None
-        super().__init__(log, clock or SystemClock(), vault.steps(steps) if vault else steps)
+        steps = vault.steps(steps) if vault else steps
+        super().__init__(log, clock or SystemClock(), steps, vault)
         if isinstance(self.clock, LessonClock) and log.position:
             self.clock.continue_after(log.position)
         self._finalizer = weakref.finalize(self, log.release)
@@ -220,169 +163,6 @@ class EventStore(Reader):
         """
         restore_backup(backup, path, None if proof is None else Proof.of(proof))
         return cls(path, clock=clock, upcasters=upcasters, vault=vault)
-
-    def append(
-        self,
-        aggregate_id: str,
-        events: Sequence[Event] | Iterable[Event],
-        *,
-        expected_version: ExpectedVersion,
-        aggregate_type: str | None = None,
-        condition: Conditions = None,
-    ) -> Appended:
-        """Add events to one stream, all or none, durable when this returns.
-
-        `expected_version` is the sequence number that the writer believes to be the latest: 0 for a
-        new stream, or `ANY`. If it is not, `ConcurrencyError` says what was written in between. The
-        `aggregate_type` (such as "ORDER") is needed with the first event of a stream. Appending
-        events that are stored in this stream already, the same in the same order, changes nothing
-        and returns the first result; the same id with other content is a `DuplicateEventError`.
-        A `condition` (or several) guards a rule that spans streams: an event that matches it, after
-        the position at which it was checked, is an `AppendConditionError`.
-        """
-        check_name("aggregate_id", aggregate_id)
-        batch = _batch(events)
-        check_expected(expected_version)
-        conditions = conditions_of(condition)
-        if aggregate_type is not None:
-            check_name("aggregate_type", aggregate_type)
-        log = self._log
-        with log.writing():
-            while True:
-                actual, known_type = log.head(aggregate_id)
-                if actual and any(event.event_id for event in batch):
-                    earlier = self._stored_already(aggregate_id, batch)
-                    if earlier is not None:
-                        return earlier
-                if expected_version is not ANY and expected_version != actual:
-                    raise self._conflict(aggregate_id, expected_version, actual)  # type: ignore[arg-type]
-                for each in conditions:
-                    # Nobody else writes meanwhile: what holds here holds when the events are in.
-                    matched = self._matching(each, log.position, limit=100)
-                    if matched:
-                        raise AppendConditionError(aggregate_id, actual, each, matched)
-                kind = _agree(aggregate_id, aggregate_type, known_type)
-                stored = self._place(aggregate_id, kind, actual, batch)
-                try:
-                    sealed = stored if self.vault is None else map(self.vault.seal, stored)
-                    log.insert([row_of_event(event) for event in sealed])
-                except VersionTakenError:
-                    # Another connection wrote past this object, and the primary key noticed. What
-                    # it wrote counts: look again, as if it had been there from the beginning.
-                    if log.head(aggregate_id)[0] == actual:
-                        raise
-                    continue
-                return Appended(actual + len(stored), log.position, tuple(stored), proof=log.proof)
-
-    def _place(self, aggregate_id: str, kind: str, version: int, batch: list[Event]) -> list[Event]:
-        # The log's own time never runs backwards, even where the machine's clock does.
-        now = max(utc(self.clock.now()), self._log.last_recorded)
-        for event in batch:
-            if event.event_id is None or event.occurred_at is None:
-                event.settle(event.event_id or self.clock.new_id(), now)
-        position = self._log.position
-        # Spelled out: dataclasses.replace takes three times as long, for each event.
-        return [
-            Event(
-                event.event_type,
-                event.event_data,
-                event.event_version,
-                event.metadata,
-                event.occurred_at,
-                event.event_id,
-                kind,
-                aggregate_id,
-                version + n,
-                position + n,
-                now,
-            )
-            for n, event in enumerate(batch, start=1)
-        ]
-
-    def matching(self, condition: AppendCondition) -> tuple[list[Event], AppendCondition]:
-        """The events that match, and the condition that nothing of the kind comes after them.
-
-        Decide on the events, then pass the condition to `append`: the same question guards the
-        answer. Both stand at one position, so that no event can slip in between.
-        """
-        conditions_of(condition)
-        position = self.position
-        return self._matching(condition, position), replace(condition, after=position)
-
-    def _matching(
-        self, condition: AppendCondition, upto: int, limit: int = NO_LIMIT
-    ) -> list[Event]:
-        if condition.after > upto:
-            raise InvalidEventError(
-                f"AppendCondition(after={condition.after}) lies ahead: the log ends at position "
-                f"{upto}. Take the position from this store, before you read and decide."
-            )
-        if condition.aggregate_id is not None:
-            rows = whole_stream(self._log, condition.aggregate_id)
-        else:
-            # Old data meets a condition in today's shape, and SQL sees only what is stored.
-            every = bool(self.upcasters)
-            if every and condition.event_types:  # other types may become these
-                types = (*condition.event_types, *self.upcasters.sources())
-                where, values = replace(condition, event_types=types).sql(data=False)
-            else:
-                where, values = condition.sql(data=not every)
-            rows = self._log.rows(
-                f"select {COLUMNS} from events where {where} and position <= ? "
-                "order by position limit ?",
-                [*values, upto, NO_LIMIT if every else limit],
-            )
-        events = self._events(row for row in rows if condition.after < _position(row) <= upto)
-        return list(islice(filter(condition.matches, events), limit))
-
-    def _conflict(self, aggregate_id: str, expected: int, actual: int) -> ConcurrencyError:
-        rows = map(EventRow._make, whole_stream(self._log, aggregate_id))
-        between = [row.event_type for row in rows if row.sequence_number > expected]
-        return ConcurrencyError(aggregate_id, expected, actual, between)
-
-    def _stored_already(self, aggregate_id: str, batch: list[Event]) -> Appended | None:
-        """The first result, when these very events are in the stream; None when none of them is."""
-        ids = {event.event_id for event in batch if event.event_id is not None}
-        rows = whole_stream(self._log, aggregate_id)
-        rows = [row for row in rows if _event_id(row) in ids]
-        found = list(map(event_from_row, rows))
-        if not found:
-            return None
-        first, last = found[0], found[-1]
-        together = last.sequence_number == (first.sequence_number or 0) + len(batch) - 1
-        if len(found) == len(batch) and together and all(map(self._same, batch, found)):
-            return Appended(
-                last.sequence_number or 0,
-                last.position or 0,
-                tuple(self._events(rows)),
-                True,
-            )
-        if len(found) < len(batch):
-            how = f"but {len(batch) - len(found)} of the events beside it in this append are not"
-        elif not together or [e.event_id for e in batch] != [e.event_id for e in found]:
-            how = "in another order"
-        else:
-            how = "with other content"
-        raise DuplicateEventError(
-            f"{aggregate_id!r}: event id {first.event_id} is stored already, as "
-            f"{first.event_type}, sequence number {first.sequence_number}, {how}. An id names one "
-            f"fact forever. To repeat an append, repeat it whole and unchanged; for another fact, "
-            f"make a new event."
-        )
-
-    def _same(self, new: Event, stored: Event) -> bool:
-        return (
-            new.event_id == stored.event_id
-            and new.event_type == stored.event_type
-            and new.event_version == stored.event_version
-            and (new.occurred_at is None or new.occurred_at == stored.occurred_at)
-            and _text(new.metadata) == _text(stored.metadata)
-            and (
-                _text(new.event_data) == _text(stored.event_data)
-                if self.vault is None
-                else self.vault.same(new, stored)
-            )
-        )
 
     def save(self, aggregate: Savable, *, condition: Conditions = None) -> Appended:
         """Append what an aggregate recorded, at the version it was loaded; then perhaps a snapshot.
@@ -483,7 +263,7 @@ class EventStore(Reader):
             good, roles_of_good, rejected = split_rows(frame, roles)
             if len(good):  # else the error below names the rows
                 frame, roles = good, roles_of_good
-        version, position, duplicate = bulk_load.append_frame(
+        _, position, duplicate = bulk_load.append_frame(
             self._log,
             self.clock,
             frame,
@@ -492,8 +272,9 @@ class EventStore(Reader):
             skip_stored=skip_stored,
             progress=progress,
         )
+        last = self._log.rows("select sequence_number from events where position = ?", [position])
         proof = None if duplicate else self.proof
-        return Appended(version, position, (), duplicate, proof, rejected)
+        return Appended(last[0][0], position, (), duplicate, proof, rejected)
 
     def _refuse_personal(self, frame: pd.DataFrame, event_type: str) -> None:
         if self.vault is None:
@@ -588,44 +369,3 @@ class EventStore(Reader):
         return (
             f"<EventStore {log.name}, {'closed' if self._is_closed else f'{log.position} events'}>"
         )
-
-
-def _text(data: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-
-
-def _batch(events: Sequence[Event] | Iterable[Event]) -> list[Event]:
-    if isinstance(events, Event | str | Mapping) or not isinstance(events, Iterable):
-        raise InvalidEventError(
-            f"append() takes a list of events, found {type(events).__name__}. "
-            f"Write [new_event(...)], also for one."
-        )
-    batch = list(events)
-    if not batch:
-        raise InvalidEventError("append() got no events. Nothing happened, so nothing is stored.")
-    for event in batch:
-        if not isinstance(event, Event):
-            raise InvalidEventError(
-                f"append() takes events, found {type(event).__name__} {event!r:.60}. "
-                f"Make one with new_event('OrderPlaced', ...)."
-            )
-        check_event(event)
-    ids = [event.event_id for event in batch if event.event_id is not None]
-    if len(set(ids)) < len(ids) or len({id(event) for event in batch}) < len(batch):
-        raise DuplicateEventError(
-            "The same event appears twice in one append. Make a new event for each fact."
-        )
-    return batch
-
-
-def _agree(aggregate_id: str, given: str | None, known: str | None) -> str:
-    if known is None and given is None:
-        raise InvalidEventError(
-            f"{aggregate_id!r} is new, so the store must be told what it is: "
-            f"append(..., aggregate_type='ORDER')."
-        )
-    if known is not None and given is not None and known != given:
-        raise InvalidEventError(
-            f"{aggregate_id!r} is stored as {known!r}, not {given!r}. An aggregate keeps its type."
-        )
-    return known or given or ""

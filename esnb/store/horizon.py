@@ -12,7 +12,8 @@ from esnb.clock import Clock, utc
 from esnb.errors import StoreClosedError
 from esnb.events import Event
 from esnb.store.arguments import NO_LIMIT
-from esnb.store.connection import Log, closed
+from esnb.store.connection import Log
+from esnb.store.engine_errors import closed
 from esnb.store.event_rows import COLUMNS, EventRow, columns_of, event_from_row, naive_utc
 from esnb.store.upcast_sql import Bounds, in_todays_shape
 from esnb.upcasters import Upcasters
@@ -51,6 +52,10 @@ class Horizon:
         if self._is_closed:
             raise StoreClosedError(closed(self._database.name))
         return self._database
+
+    def log_to_write(self) -> Log:
+        """The open database; `StoreClosedError` after `close`."""
+        return self._log
 
     def _head(self) -> int:
         return NO_LIMIT if self._horizon is None else self._horizon

@@ -29,6 +29,35 @@ select unnest(range($1::bigint, $1::bigint + $2::bigint)), unnest(string_split($
 insert into chain values ($13, $14, $15)
 """
 
+# The rows of several streams, or of several appends.
+_INSERT_SEVERAL = """
+with added as (insert into events
+select unnest(range($1::bigint, $1::bigint + $2::bigint)), unnest(string_split($3, chr(0)))::uuid,
+       unnest(string_split($4, chr(0))), unnest(string_split($5, chr(0))),
+       unnest(string_split($6, chr(0)))::bigint,
+       unnest(string_split($7, chr(0))), unnest(string_split($8, chr(0)))::integer,
+       unnest(string_split($9, chr(0)))::json, unnest(string_split($10, chr(0)))::json,
+       unnest(string_split($11, chr(0)))::timestamp, unnest(string_split($12, chr(0)))::timestamp
+)
+insert into chain select unnest(string_split($13, chr(0)))::bigint,
+       unhex(unnest(string_split($14, chr(0)))), unhex(unnest(string_split($15, chr(0))))
+"""
+
+
+def insert_several(
+    writer: duckdb.DuckDBPyConnection,
+    rows: Sequence[EventRow],
+    entries: Sequence[tuple[int, bytes, bytes]],
+) -> None:
+    """Insert rows, by position, and the entries of their appends: one statement."""
+    _, ids, *others = zip(*rows, strict=True)
+    hex_ids = [f"{event_id.int:032x}" for event_id in ids]
+    columns = ["\0".join(hex_ids), *("\0".join(map(str, column)) for column in others)]
+    positions, hashes, marks = zip(*entries, strict=True)
+    chain = [map(str, positions), map(bytes.hex, hashes), map(bytes.hex, marks)]
+    values = [rows[0].position, len(rows), *columns, *map("\0".join, chain)]
+    writer.execute(_INSERT_SEVERAL, values)
+
 
 def insert_many(
     writer: duckdb.DuckDBPyConnection, rows: Sequence[EventRow], entry: tuple[Any, ...]

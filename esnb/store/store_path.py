@@ -103,3 +103,20 @@ def check_complete(name: str, position: int, head_file: HeadFile, in_use: bool) 
             f"store.backup(path), which is one whole file. Nothing was changed. To go on with the "
             f"events that are here: EventStore(path, accept_missing=True)."
         )
+
+
+def check_still_there(name: str, has_its_name: bool, head_file: HeadFile | None) -> None:
+    """Refuse to write what nobody will find again."""
+    if not has_its_name:
+        raise StoreCorruptError(
+            f"{name!r} was deleted, moved, or replaced while this store had it open, so "
+            f"nothing is written any more: what you append is not stored. Reading still "
+            f"works. Keep what is here with store.backup(other_path), close this store, then "
+            f"open the file at its new place (or the path again, for a new store)."
+        )
+    if head_file is not None and not head_file.has_its_name():
+        raise StoreCorruptError(
+            f"{head_file.name!r} was deleted or replaced while the store was open, and "
+            f"the lock of the store is in it. What you append is not stored: close the store, "
+            f"and open it again."
+        )

@@ -76,9 +76,9 @@ def test_an_append_during_which_the_file_is_deleted_is_not_acknowledged(path, mo
         fill(store, "a", 3)
         insert = store._log.insert
 
-        def insert_and_delete(rows):
+        def insert_and_delete(*arguments):
             delete_all(path)
-            return insert(rows)
+            return insert(*arguments)
 
         monkeypatch.setattr(store._log, "insert", insert_and_delete)
         with pytest.raises(StoreCorruptError, match="deleted, moved, or replaced"):

@@ -24,7 +24,7 @@ from esnb.course.exercises.engine.verdicts import attempt
 from esnb.events import Event
 from esnb.readmodels.projection import Lag
 from esnb.shop.projections import Analytics
-from esnb.store.event_store import Appended
+from esnb.store.appended import Appended
 from esnb.transports import Transport
 
 chapter = Chapter("09_consistency")
