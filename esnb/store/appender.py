@@ -166,7 +166,7 @@ class Appender(MatchingReader):
         # 4. Every event gets its id, time, version and position, and becomes a row.
         # The log's own time never runs backwards, even where the machine's clock does.
         now = max(utc(self.clock.now()), draft.last_recorded)
-        position = draft.proof.position
+        position = draft.position
         placed, rows = [], list[EventRow]()
         for stream in streams:
             head = draft.head(stream.aggregate_id)

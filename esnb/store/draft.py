@@ -16,6 +16,7 @@ class Draft:
     def __init__(self, log: Log) -> None:
         self._log = log
         self.proof = log.proof
+        self.position = log.position  # not that of the proof: a row from outside has no entry
         self.last_recorded = log.last_recorded
         self.heads: dict[str, tuple[int, str]] = {}
         self._rows: list[EventRow] = []
@@ -32,6 +33,7 @@ class Draft:
         self.proof = Proof(last.position, chained(self.proof.hash, digests))
         self._entries.append((last.position, self.proof.hash, marks_of(digests)))
         self._rows += rows
+        self.position = last.position
         for row in rows:
             self.heads[row.aggregate_id] = (row.sequence_number, row.aggregate_type)
         self.last_recorded = recorded_at
