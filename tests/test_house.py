@@ -147,7 +147,8 @@ TRANSLATED = re.compile(
     r"(?!longer|more|less|other|such|one\b|different|better|worse)[a-z]+\b"
     r"|\bst(?:ands?|ood) (?:in|there|beside|twice)\b"
     r"(?! (?:[\w;&#']+ (?:other's )?)?(?:way|line)\b)"
-    r"|\bfor ever\b|\bmend(?:s|ed|ing)?\b|\bparted by\b|\bby half\b|\b[Oo]ne (?:row|line) an? (?!time)\w+\b"
+    r"|\bfor ever\b|\bmend(?:s|ed|ing)?\b|\bparted by\b|\bby half\b"
+    r"|\b[Oo]ne (?:row|line) an? (?!time)\w+\b"
     r"|\bhow is it called\b|\bcame in between\b|\bWho does not\b|\bso to say\b"
 )
 

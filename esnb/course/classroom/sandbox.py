@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import queue
 import signal
@@ -23,12 +24,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from esnb.course.exercises.engine.time_limit import slowness
+
 from .log import ClassroomError
 from .rpc import Elsewhere, Gone, Peer, StandIn
 
 __all__ = ["LIMIT", "Apart", "Elsewhere", "Gone", "StandIn"]
 
-LIMIT = 20.0  # seconds for a cell, and for all calls of one check together
+LIMIT = 20.0  # seconds of work for a cell, and for all calls of one check together
+PATIENCE = 8  # times the limit by the clock: a busy machine is slow, and a sleeper does no work
 _LARGEST = 20_000_000  # characters of one message
 _PRINTS = 2_000
 _PASSED = (
@@ -109,8 +113,9 @@ class Apart:
             buy = child.answer("buy")       # a stand-in: what it does happens in the child
             check("03-2", buy)
 
-    Every wait ends at the deadline, after `limit` seconds: then the child is killed, with all that
-    it started, and `Gone` says so.
+    The child may work for `limit` seconds at a time, on a slow machine for longer, and every wait
+    ends after `PATIENCE` times that by the clock. Then the child is killed, with all that it
+    started, and `Gone` says so.
     """
 
     def __init__(self, limit: float | None = None) -> None:
@@ -139,7 +144,8 @@ class Apart:
         threading.Thread(target=self._read, daemon=True).start()
         self.peer = Peer(self._send, self._receive)
         # The first wait is for Python and IPython to start, on a machine that may be busy.
-        self._deadline = time.monotonic() + self.limit + 60
+        self._deadline = time.monotonic() + self.limit * PATIENCE + 60
+        self._work_until = math.inf
         try:
             self.run("pass")
         except Gone:
@@ -161,7 +167,16 @@ class Apart:
 
     def wind_up(self) -> None:
         """Give the child its whole time again."""
-        self._deadline = time.monotonic() + self.limit
+        self._deadline = time.monotonic() + self.limit * PATIENCE
+        self._work_until = self._work() + self.limit * slowness()
+
+    def _work(self) -> float:
+        """The seconds of work of the child so far; 0 where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _checked(self, value: Any) -> list[Any]:
         self.wind_up()
@@ -178,14 +193,15 @@ class Apart:
             raise Gone("The learner's process has ended.") from None
 
     def _receive(self) -> str:
-        left = self._deadline - time.monotonic()
-        try:
-            if left <= 0:  # also for a child that never stops asking
-                raise queue.Empty
-            line = self._lines.get(timeout=left)
-        except queue.Empty:
-            self.close()
-            raise Gone(f"No end after {self.limit:g} s, so it was stopped.", endless=True) from None
+        line = None
+        while line is None:
+            left = self._deadline - time.monotonic()
+            # Looked at before each answer too: a child may never stop asking.
+            if left <= 0 or self._work() > self._work_until:
+                self.close()
+                raise Gone(f"No end after {self.limit:g} s, so it was stopped.", endless=True)
+            with contextlib.suppress(queue.Empty):
+                line = self._lines.get(timeout=min(left, 0.1))
         if not line.endswith("\n"):
             self.close()
             raise Gone("The learner's process has ended, or sent more than can be read.")

@@ -583,11 +583,9 @@ def endless():
             while True: pass
         except BaseException: pass
 """)
-        began = time.monotonic()
         with pytest.raises(Gone, match="No end after 2 s") as caught:
             child.answer("endless")()
         assert caught.value.endless
-        assert time.monotonic() - began < 20
         assert not child.alive()
     time.sleep(6)
     assert not sign.exists() or os.name == "nt"
