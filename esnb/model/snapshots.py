@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from esnb.errors import InvalidEventError, SnapshotError
 from esnb.events import load_json, new_event
@@ -11,10 +11,30 @@ from esnb.model.state import state_of
 from esnb.store.snapshots import Snapshot
 from esnb.upcasters import Upcasters
 
-if TYPE_CHECKING:
-    from esnb.model.aggregate import Aggregate
 
-A = TypeVar("A", bound="Aggregate")
+class HasSnapshots(Protocol):
+    """What a snapshot needs of an `Aggregate`."""
+
+    aggregate_type: ClassVar[str]
+    snapshot_every: ClassVar[int | None]
+    state_version: ClassVar[int]
+
+    def to_state(self) -> dict[str, Any]:
+        """See `Aggregate.to_state`."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """See `Aggregate.from_state`."""
+        ...
+
+    @classmethod
+    def upcast_state(cls, state: dict[str, Any], version: int) -> dict[str, Any] | None:
+        """See `Aggregate.upcast_state`."""
+        ...
+
+
+A = TypeVar("A", bound=HasSnapshots)
 
 
 def start_from(
@@ -68,7 +88,7 @@ def _state(kind: type[A], snapshot: Snapshot, upcasters: Upcasters) -> tuple[A |
         return None, f"{reason}, and its upcast failed with {type(error).__name__}: {error}"
 
 
-def check_snapshot(aggregate: Aggregate) -> None:
+def check_snapshot(aggregate: HasSnapshots) -> None:
     """Refuse a state that would not come back from a snapshot as it was, with `SnapshotError`."""
     kind = type(aggregate)
     state = aggregate.to_state()
@@ -86,7 +106,7 @@ def check_snapshot(aggregate: Aggregate) -> None:
         )
 
 
-def check_settings(kind: type[Aggregate]) -> None:
+def check_settings(kind: type[HasSnapshots]) -> None:
     """Refuse values of `snapshot_every` and `state_version` that mean nothing."""
     every: Any = kind.snapshot_every
     if every is not None and (not isinstance(every, int) or isinstance(every, bool) or every < 1):

@@ -191,7 +191,7 @@ class Appender(MatchingReader):
         for stream in streams:
             version = draft.head(stream.aggregate_id)[0]
             if version and (ids := stream.ids):
-                known = self._log.ids.of(self._log, stream.aggregate_id, version)
+                known = self._log.ids.of(self._log.rows, stream.aggregate_id, version)
                 if not known.isdisjoint(ids):
                     earlier = self._stored_already(stream.aggregate_id, stream.batch)
                     found += [] if earlier is None else [earlier]

@@ -348,7 +348,8 @@ class Log:
     def _make_whole(self, path: Path) -> None:
         """Bring everything into the main file, and note there that it is the whole store."""
         head_file = self._head_file
-        if head_file and (head_file.main_is_marked or _wal_of(path).exists()):
+        wal = path.with_name(path.name + ".wal")
+        if head_file and (head_file.main_is_marked or wal.exists()):
             if self._in_doubt:
                 self.distrust_memory()
             cursor = self._connection.cursor()
@@ -396,7 +397,3 @@ class Log:
                 self._broken = True
                 raise must_reopen(self.name) from None
             raise explained(error, self.name, of_a_query=of_a_query) from None
-
-
-def _wal_of(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from esnb.store.event_rows import EventRow
 
-if TYPE_CHECKING:
-    from esnb.store.connection import Log
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _MOST = 1_000_000  # ids in memory, at some 100 bytes each
 
@@ -25,13 +24,13 @@ class StreamIds:
         self._streams: dict[str, tuple[int, set[str]]] = {}
         self._count = 0
 
-    def of(self, log: Log, aggregate_id: str, version: int) -> set[str]:
-        """The ids of a stream at its latest version."""
+    def of(self, query: Query, aggregate_id: str, version: int) -> set[str]:
+        """The ids of a stream at its latest version; `query` reads them when they are not known."""
         known, ids = self._streams.get(aggregate_id, (0, set[str]()))
         if known != version:
             # One long text: 5,000 ids as objects would take ten times as long.
             text = "select string_agg(event_id::varchar, ',') from events where aggregate_id = ?"
-            ids = set((log.rows(text, (aggregate_id,))[0][0] or "").split(","))
+            ids = set((query(text, (aggregate_id,))[0][0] or "").split(","))
             if self._count + len(ids) > _MOST:
                 self.clear()
             self._keep(aggregate_id, version, ids)

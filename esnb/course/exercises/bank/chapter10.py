@@ -436,7 +436,10 @@ BASKET_CHANGES: dict[str, Callable[[list[Life]], bool]] = {
     "baskets changed several times": lambda case: any(
         sum(e.type in CHANGES for e in life) > 1 for life in case
     ),
-    "things were only taken out": _lacks("ItemAdded", "ItemRemoved"),
+    "things were only taken out": lambda case: (
+        _lacks("ItemAdded", "ItemRemoved")(case)
+        and not (len(case) == 2 and _has("ItemAdded")(case))
+    ),
     "changed, and never paid": _lacks("PaymentReceived", "ItemAdded"),
     "paid, and never changed": lambda case: any(
         "PaymentReceived" in (kinds := {e.type for e in life}) and not kinds & {*CHANGES}
