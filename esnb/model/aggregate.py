@@ -7,7 +7,7 @@ event type does to them. Commands are methods that check the rules and record ev
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,6 +27,7 @@ from esnb.model.state import attributes_of
 from esnb.store.appended import Appended
 from esnb.store.conditions import Conditions
 from esnb.store.event_store import EventStore
+from esnb.store.loading import Stretch
 from esnb.store.reader import Reader
 
 
@@ -216,13 +217,46 @@ class Aggregate:
             raise _not_found(reader, aggregate_id, None)
         if upto is not None and last != upto:
             raise _not_found(reader, aggregate_id, at)
+        return cls._built(reader, aggregate_id, (self, start, note), stretch)
+
+    @classmethod
+    def load_many_from(
+        cls, reader: Reader, aggregate_ids: Sequence[str] | None = None
+    ) -> dict[str, Self]:
+        """What `load_from` gives of many aggregates, or of all of this type, by their ids."""
+        check_settings(cls)
+        ids = reader.ids_of(cls.aggregate_type) if aggregate_ids is None else aggregate_ids
+        found = {} if cls.snapshot_every is None else reader.snapshots_of(*ids)
+        begun = {name: start_from(cls, found.get(name, ()), reader.upcasters) for name in ids}
+        starts = {name: start for name, (_, start, _) in begun.items()}
+        built = {
+            name: cls._built(reader, name, begun[name], stretch)
+            for name, stretch in reader.stretches(starts)
+        }
+        for name in ids:
+            if name not in built:
+                if starts[name] == 0:
+                    raise _not_found(reader, name, None)
+                built[name] = cls._built(reader, name, begun[name], Stretch([], None, None))
+        return {name: built[name] for name in ids}
+
+    @classmethod
+    def _built(
+        cls,
+        reader: Reader,
+        aggregate_id: str,
+        begun: tuple[Self | None, int, str],
+        stretch: Stretch,
+    ) -> Self:
+        """The aggregate from where a snapshot begins it, and the events after that."""
+        self, start, note = begun
         _check_type(cls, aggregate_id, stretch.aggregate_type)
         if self is None:
             self = _empty(cls)
         fold(self, stretch.events)
         self._book = _Book(
             aggregate_id,
-            version=last,
+            version=start if stretch.last is None else stretch.last,
             origin=Origin(start or None, len(stretch.events), note),
             clock=reader.clock,
         )

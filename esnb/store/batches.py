@@ -8,7 +8,7 @@ from typing import Any
 from esnb.events import Event
 from esnb.store.arguments import NO_LIMIT, count
 from esnb.store.event_rows import (
-    COLUMNS,
+    EVENT_COLUMNS,
     TEXT_COLUMNS,
     EventRow,
     EventRows,
@@ -22,7 +22,7 @@ from esnb.store.horizon import BETWEEN, UP_TO_HORIZON, Horizon
 _ROWS = f"select {TEXT_COLUMNS} {UP_TO_HORIZON}"
 
 
-_ALL = f"select {COLUMNS} {UP_TO_HORIZON} order by position"
+_ALL = f"select {EVENT_COLUMNS} {UP_TO_HORIZON} order by position"
 
 _CHUNK = 10_000
 

@@ -14,14 +14,14 @@ from esnb.events import Event
 from esnb.store.arguments import NO_LIMIT
 from esnb.store.connection import Log
 from esnb.store.engine_errors import closed
-from esnb.store.event_rows import COLUMNS, EventRow, columns_of, event_from_row, naive_utc
+from esnb.store.event_rows import EVENT_COLUMNS, EventRow, columns_of, event_from_row, naive_utc
 from esnb.store.upcast_sql import Bounds, in_todays_shape
 from esnb.upcasters import Upcasters
 
 BETWEEN = "where position > ? and position <= ?"
 UP_TO_HORIZON = f"from events {BETWEEN} and occurred_at <= ?"
 
-_WHOLE_STREAM = f"select {COLUMNS} from events where aggregate_id = ?"
+_WHOLE_STREAM = f"select {EVENT_COLUMNS} from events where aggregate_id = ?"
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _type_and_version = columns_of("event_type", "event_version")

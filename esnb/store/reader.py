@@ -21,9 +21,10 @@ from esnb.events import Event, check_name
 from esnb.store import snapshots
 from esnb.store.arguments import NO_LIMIT, count
 from esnb.store.batches import BatchReader
-from esnb.store.event_rows import COLUMNS, EventRow, event_from_row, naive_utc
+from esnb.store.event_rows import EVENT_COLUMNS, EventRow, event_from_row, naive_utc
 from esnb.store.horizon import UP_TO_HORIZON, whole_stream
 from esnb.store.loading import Stretch
+from esnb.store.many_streams import rows_by_stream
 from esnb.store.overview import Overview, look_over
 from esnb.store.readonly_sql import Result, check_query, names_database, quoted, select_only
 from esnb.store.snapshots import Snapshot
@@ -31,8 +32,8 @@ from esnb.upcasters import Upcasters
 
 # The index on aggregate_id is used only when it is the sole condition: the rest filters after it.
 _STREAM = f"""
-with stream as materialized (select {COLUMNS} from events where aggregate_id = ?)
-select {COLUMNS} from stream
+with stream as materialized (select {EVENT_COLUMNS} from events where aggregate_id = ?)
+select * from stream
 where sequence_number > ? and sequence_number <= ? and position <= ? and occurred_at <= ?
 order by sequence_number
 """
@@ -48,6 +49,12 @@ class Loadable(Protocol[Loaded]):
         self, reader: Reader, aggregate_id: str, at: int | datetime | str | None
     ) -> Loaded:
         """Build the aggregate from its events."""
+        ...
+
+    def load_many_from(
+        self, reader: Reader, aggregate_ids: Sequence[str] | None
+    ) -> Mapping[str, Loaded]:
+        """Build several aggregates, or all of the type."""
         ...
 
     def new_in(self, reader: Reader, aggregate_id: str) -> Loaded:
@@ -105,6 +112,24 @@ class Reader(BatchReader):
             return Stretch([], None, None)
         last = EventRow._make(rows[-1])
         return Stretch(list(self._events(rows)), last.sequence_number, last.aggregate_type)
+
+    def stretches(self, starts: Mapping[str, int]) -> Iterator[tuple[str, Stretch]]:
+        """What `stretch` gives of many streams, each after its start; those with nothing there are
+        left out."""
+        limits = self._head(), self._time_limit(None)
+        for name, rows in rows_by_stream(self._log, starts, *limits):
+            last = EventRow._make(rows[-1])
+            events = list(self._events(rows))
+            yield name, Stretch(events, last.sequence_number, last.aggregate_type)
+
+    def ids_of(self, aggregate_type: str) -> list[str]:
+        """The ids of all aggregates of a type, in order."""
+        rows = self._log.rows(
+            "select distinct aggregate_id from events where aggregate_type = ? and position <= ? "
+            "and occurred_at <= ? order by aggregate_id",
+            (aggregate_type, self._head(), self._time_limit(None)),
+        )
+        return [row[0] for row in rows]
 
     def steps(self, aggregate_id: str) -> list[tuple[Event, list[Event]]]:
         """Each stored event of an aggregate as it was written, and what it is today; `History`
@@ -237,6 +262,28 @@ class Reader(BatchReader):
         check_loadable(kind)
         return kind.load_from(self, aggregate_id, at)
 
+    def load_many(
+        self, kind: Loadable[Loaded], aggregate_ids: Iterable[str] | None = None
+    ) -> dict[str, Loaded]:
+        """Build many aggregates by few queries: `store.load_many(Order, ids)`, by their ids.
+
+        Without ids: all of the type of `kind`, ordered by id. Each is what `load` gives. For those
+        of another time ask a view of the past. Raises `AggregateNotFoundError` for an id that does
+        not exist; then none is returned.
+        """
+        check_loadable(kind)
+        if aggregate_ids is None:
+            return dict(kind.load_many_from(self, None))
+        if isinstance(aggregate_ids, str):
+            raise InvalidEventError(
+                f"load_many takes several ids, found one text, {aggregate_ids!r:.60}. Write "
+                f"store.load_many(Order, [{aggregate_ids!r:.60}]), or store.load for one."
+            )
+        names = list(dict.fromkeys(aggregate_ids))
+        for name in names:
+            check_name("aggregate_id", name)
+        return dict(kind.load_many_from(self, names))
+
     def as_of(self, when: int | datetime | str) -> Past:
         """The log as it stood: up to a position, or with all that had occurred by a time.
 
@@ -296,7 +343,7 @@ class Reader(BatchReader):
         among = "" if ids is None else "and aggregate_id in (select unnest(?::varchar[]))"
         with self._log.translated():
             rows = self._log.cursor().execute(
-                f"select {COLUMNS} {UP_TO_HORIZON} and aggregate_type = ? {among} "
+                f"select {EVENT_COLUMNS} {UP_TO_HORIZON} and aggregate_type = ? {among} "
                 f"order by position",
                 [0, self._head(), self._time_limit(None), aggregate_type,
                  *([] if ids is None else [list(ids)])],
