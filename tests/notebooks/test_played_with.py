@@ -27,6 +27,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "04_replay": {},
     "05_snapshots": {},
     "06_time_travel": {},
+    "07_commands": {},
     "09_consistency": {
         ("alone", "How does a duplicate count once?"): "it reads the delivery of the section above",
     },
