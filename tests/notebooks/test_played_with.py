@@ -28,6 +28,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "05_snapshots": {},
     "06_time_travel": {},
     "07_commands": {},
+    "08_projections": {},
     "09_consistency": {
         ("alone", "How does a duplicate count once?"): "it reads the delivery of the section above",
     },
