@@ -27,7 +27,6 @@ from esnb.store.engine_errors import VersionTakenError
 from esnb.store.event_rows import EventRow, columns_of, event_from_row, row_of_event
 from esnb.store.expected_version import ANY, ExpectedVersion
 from esnb.store.group_commit import Turn
-from esnb.store.hash_chain import Proof
 from esnb.store.horizon import whole_stream
 from esnb.store.matching import MatchingReader
 from esnb.store.reader import Reader
@@ -142,8 +141,10 @@ class Appender(MatchingReader):
     def _append(
         self, streams: list[StreamAppend], conditions: list[AppendCondition]
     ) -> list[Appended]:
-        request = _Request(self, streams, conditions)
-        self._log.queue.take_turn(request, _store_group)
+        log = self._log
+        log.check_usable()
+        request = _Request(self, log, streams, conditions)
+        log.queue.take_turn(request, _store_group)
         return request.result()
 
     def decide(
@@ -282,19 +283,19 @@ class Appender(MatchingReader):
         )
 
 
-def _appended(events: Sequence[Event], proof: Proof) -> Appended:
-    last = events[-1]
-    return Appended(last.sequence_number or 0, last.position or 0, tuple(events), proof=proof)
-
-
 class _Request(Turn):
     """One append on its way into the log."""
 
     def __init__(
-        self, store: Appender, streams: list[StreamAppend], conditions: list[AppendCondition]
+        self,
+        store: Appender,
+        log: Log,
+        streams: list[StreamAppend],
+        conditions: list[AppendCondition],
     ) -> None:
         super().__init__()
         self.store = store
+        self.log = log
         self.streams = streams
         self.conditions = conditions
         self.results: list[Appended] = []
@@ -353,7 +354,7 @@ class _Request(Turn):
 def _store_group(group: Sequence[Turn]) -> None:
     """Store the appends that wait, in their order; as one transaction where that is possible."""
     requests = [turn for turn in group if isinstance(turn, _Request)]
-    log = requests[0].store.log_to_write()
+    log = requests[0].log  # of all: several stores may share it
     with log.writing():
         draft, joined = Draft(log), list[_Request]()
         for request in requests:

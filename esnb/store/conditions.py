@@ -8,15 +8,18 @@ Sara Pellegrini, *Killing the Aggregate* (2023), and the DCB specification that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from esnb.errors import InvalidEventError
 from esnb.events import Event
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_]*(\[\*\])?"
 _PATH = re.compile(rf"{_KEY}(\.{_KEY})*")
+
+#: What a value in event data is compared with.
+Wanted = str | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,13 @@ class AppendCondition:
     An event matches when its type is one of `event_types` (none given: any type), when each key of
     `where` has exactly this value in its data (text, whole number, True or False), and when it is
     in the stream `aggregate_id`, if one is named. A dot in a key goes one level down, and
-    `items[*].sku` means: in any of the items. `after=0` covers the whole log. `append` also takes a
-    list of conditions, each of which must hold: so one decision can depend on several questions.
+    `items[*].sku` means: in any of the items. Several values, `{"tags[*]": ["a", "b"]}`, must all
+    be in that list. `after=0` covers the whole log. `append` also takes a list of conditions, each
+    of which must hold: so one decision can depend on several questions.
     """
 
     event_types: tuple[str, ...] = ()
-    where: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+    where: Mapping[str, Wanted | Sequence[Wanted]] = field(default_factory=dict, hash=False)
     after: int = 0
     aggregate_id: str | None = None
 
@@ -45,27 +49,19 @@ class AppendCondition:
                 f"where is a mapping such as {{'voucher': 'SPRING'}}, found {where!r:.60}."
             )
         for path, value in where.items():
-            if not isinstance(path, str) or not _PATH.fullmatch(path):
-                raise InvalidEventError(
-                    f"where: {path!r} is not a path in event data. Write names of letters, digits "
-                    f"and _, such as 'voucher', 'customer.id' or 'items[*].sku'."
-                )
-            if not isinstance(value, str | int) or not -(2**63) <= _number(value) < 2**63:
-                raise InvalidEventError(
-                    f"where: {path} must be compared with a text, a whole number, True or False; "
-                    f"found {value!r:.60}."
-                )
+            _check_question(path, value)
         after, stream = self.after, self.aggregate_id
         if not isinstance(after, int) or isinstance(after, bool) or after < 0:
             raise InvalidEventError(f"after is a position from 0 upwards, found {after!r}.")
         if stream is not None and (not isinstance(stream, str) or not stream.strip()):
             raise InvalidEventError(f"aggregate_id is a text, or None; found {stream!r}.")
         object.__setattr__(self, "event_types", types)
-        object.__setattr__(self, "where", dict(where))
+        kept = {p: v if isinstance(v, str | int) else tuple(v) for p, v in where.items()}
+        object.__setattr__(self, "where", kept)
 
     def __str__(self) -> str:
         what = " or ".join(self.event_types) or "event of any type"
-        fields = " and ".join(f"{path} {value!r}" for path, value in self.where.items())
+        fields = " and ".join(f"{path} {value!r}" for path, value in self.questions())
         stream = f" in {self.aggregate_id!r}" if self.aggregate_id else ""
         return f"{what}{' with ' if fields else ''}{fields}{stream}"
 
@@ -76,9 +72,15 @@ class AppendCondition:
             and self.aggregate_id in (None, event.aggregate_id)
             and all(
                 any(_equal(found, value) for found in _at(event.event_data, path.split(".")))
-                for path, value in self.where.items()
+                for path, value in self.questions()
             )
         )
+
+    def questions(self) -> Iterator[tuple[str, Wanted]]:
+        """Each path with each value that must be there."""
+        for path, value in self.where.items():
+            for wanted in value if isinstance(value, tuple) else (value,):
+                yield path, cast(Wanted, wanted)
 
     def sql(self, data: bool = True) -> tuple[str, list[Any]]:
         """The same in SQL with its parameters, `after` included, for the events of all streams.
@@ -89,7 +91,7 @@ class AppendCondition:
         if self.event_types:
             parts.append(f"event_type in ({', '.join('?' * len(self.event_types))})")
             values += self.event_types
-        for path, value in self.where.items() if data else ():
+        for path, value in self.questions() if data else ():
             # The path was checked in __post_init__. Both sides are written by the same JSON writer,
             # so that equal values are equal texts, and 1, '1', 1.0 and true are four values.
             found = f"json_extract(event_data, '$.{path}')"
@@ -121,6 +123,31 @@ def conditions_of(given: Conditions) -> list[AppendCondition]:
 _WRONG = (
     "condition is an AppendCondition(event_types, where, after), or a list of them; found {!r:.60}."
 )
+
+
+def _several(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _check_question(path: object, value: Any) -> None:
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        raise InvalidEventError(
+            f"where: {path!r} is not a path in event data. Write names of letters, digits "
+            f"and _, such as 'voucher', 'customer.id' or 'items[*].sku'."
+        )
+    several = _several(value)
+    if several and ("[*]" not in path or not value):
+        raise InvalidEventError(
+            f"where: several values ask for a list that has all of them: write {path}[*], and at "
+            f"least one value. For one of several values, pass a list of conditions. Found "
+            f"{value!r:.60}."
+        )
+    for each in value if several else (value,):
+        if not isinstance(each, str | int) or not -(2**63) <= _number(each) < 2**63:
+            raise InvalidEventError(
+                f"where: {path} must be compared with a text, a whole number, True or False; "
+                f"found {each!r:.60}."
+            )
 
 
 def _number(value: str | int) -> int:

@@ -3,6 +3,9 @@
 A commit waits for the disk. While one thread waits, others arrive; the next commit takes all of
 them along, and the disk is asked once for the whole group. A thread that is alone loses nothing: it
 finds nobody at work, and goes ahead.
+
+Ctrl-C can strike between any two lines of this module. So no thread relies on being woken: whoever
+has waited for a while takes the lock itself, and either leads, or finds that its turn is done.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 _MOST = 500  # in a group
+_PATIENCE = 0.2  # seconds; longer than most commits
 
 
 class Turn:
@@ -18,8 +22,10 @@ class Turn:
 
     def __init__(self) -> None:
         self.is_done = False
-        self.leads = False
-        self.wake = threading.Event()
+        self.wake: threading.Event | None = None
+
+
+Work = Callable[[Sequence[Turn]], None]
 
 
 class CommitQueue:
@@ -27,35 +33,35 @@ class CommitQueue:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
+        self._leading = threading.RLock()  # held while a group is written
         self._waiting: list[Turn] = []
-        self._leader: int | None = None
+        self._is_busy = False  # a hint: whoever finds it wrong waits longer than needed, no more
 
-    def take_turn(self, turn: Turn, work: Callable[[Sequence[Turn]], None]) -> None:
+    def take_turn(self, turn: Turn, work: Work) -> None:
         """Have the turn done, by this thread or another one; `work` does those of a group.
 
         It sets `is_done` of each. Those that it leaves, because of an error, are tried again.
         """
-        me = threading.get_ident()
-        if self._leader == me:  # called in the middle of its own work
-            work([turn])
-            return
-        with self._guard:
-            self._waiting.append(turn)
-            if self._leader is None:
-                self._leader, turn.leads = me, True
-        if not turn.leads:
-            try:
-                turn.wake.wait()
-            except BaseException:  # Ctrl-C
-                self._leave(turn)
-                raise
-            if turn.is_done:
-                return
-        self._lead(me, turn, work)
+        try:
+            with self._guard:
+                if self._is_busy:
+                    turn.wake = threading.Event()
+                self._is_busy = True
+                self._waiting.append(turn)
+            if turn.wake is not None:
+                turn.wake.wait(_PATIENCE)
+            if not turn.is_done:
+                with self._leading:
+                    if not turn.is_done:
+                        self._lead(turn, work)
+        except BaseException:
+            self._leave(turn)
+            raise
 
-    def _lead(self, me: int, turn: Turn, work: Callable[[Sequence[Turn]], None]) -> None:
+    def _lead(self, turn: Turn, work: Work) -> None:
         with self._guard:
-            self._leader = me
+            if turn not in self._waiting[:_MOST]:  # many wait, or its leader was interrupted
+                self._waiting = [turn, *(each for each in self._waiting if each is not turn)]
             group, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
         try:
             work(group)
@@ -63,21 +69,20 @@ class CommitQueue:
             with self._guard:
                 left = [each for each in group if not each.is_done and each is not turn]
                 self._waiting = left + self._waiting
-                self._pass_on()
+                self._wake_next()
             for each in group:
-                if each.is_done and each is not turn:
+                if each.is_done and each.wake is not None:
                     each.wake.set()
 
-    def _pass_on(self) -> None:
-        self._leader = None
-        if self._waiting:
-            self._leader = 0  # somebody who is about to wake up
-            self._waiting[0].leads = True
-            self._waiting[0].wake.set()
+    def _wake_next(self) -> None:
+        self._is_busy = bool(self._waiting)
+        if self._waiting and (wake := self._waiting[0].wake):
+            wake.set()
 
     def _leave(self, turn: Turn) -> None:
         with self._guard:
             if turn in self._waiting:
+                first = self._waiting[0] is turn
                 self._waiting.remove(turn)
-                if turn.leads:
-                    self._pass_on()
+                if first:
+                    self._wake_next()

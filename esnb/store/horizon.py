@@ -53,10 +53,6 @@ class Horizon:
             raise StoreClosedError(closed(self._database.name))
         return self._database
 
-    def log_to_write(self) -> Log:
-        """The open database; `StoreClosedError` after `close`."""
-        return self._log
-
     def _head(self) -> int:
         return NO_LIMIT if self._horizon is None else self._horizon
 

@@ -91,20 +91,48 @@ class Reader(BatchReader):
         return self.stretch(aggregate_id).last or 0
 
     def events(
-        self, aggregate_id: str, after: int = 0, upto: int | None = None,
-        until: datetime | str | None = None, *, upcast: bool = True,
-    ) -> list[Event]:  # fmt: skip
+        self,
+        aggregate_id: str,
+        after: int = 0,
+        upto: int | None = None,
+        until: datetime | str | None = None,
+        *,
+        desc: bool = False,
+        limit: int | None = None,
+        upcast: bool = True,
+    ) -> list[Event]:
         """The events of one aggregate in order: `after` < sequence number <= `upto`, and not later
         than `until` (compared with occurred_at). An unknown aggregate has none.
 
-        They come in today's shape; `upcast=False` gives them as they were written."""
+        `desc=True` begins with the newest, and `limit` says how many at most: the last event is
+        `events(name, desc=True, limit=1)`. Events come in today's shape; `upcast=False` gives them
+        as they were written."""
+        most = None if limit is None else count("limit", limit)
+        as_stored = not (upcast and self.upcasters)  # else a step may drop events, or split them
+        bounds = (until, self._horizon, self._until)
+        if as_stored and most is not None and all(bound is None for bound in bounds):
+            after, upto = count("after", after), self._last_wanted(aggregate_id, upto)
+            after, upto = (
+                (max(after, upto - most), upto) if desc else (after, min(upto, after + most))
+            )
         rows = self._stream_rows(aggregate_id, after, upto, until)
-        return list(self._events(rows) if upcast else map(event_from_row, rows))
+        if as_stored:
+            rows = (rows[::-1] if desc else rows)[:most]
+            return list(map(event_from_row, rows))
+        events = list(self._events(rows))
+        return (events[::-1] if desc else events)[:most]
+
+    def _last_wanted(self, aggregate_id: str, upto: int | None) -> int:
+        version = self.version(aggregate_id)
+        return version if upto is None else min(version, count("upto", upto))
 
     def stretch(
-        self, aggregate_id: str, after: int = 0, upto: int | None = None,
+        self,
+        aggregate_id: str,
+        after: int = 0,
+        upto: int | None = None,
         until: datetime | str | None = None,
-    ) -> Stretch:  # fmt: skip
+    ) -> Stretch:
         """What `events` gives, and how far it reaches: what a step drops or splits is counted as it
         is stored. `Aggregate` loads from it."""
         rows = self._stream_rows(aggregate_id, after, upto, until)
@@ -342,12 +370,12 @@ class Reader(BatchReader):
         those named."""
         among = "" if ids is None else "and aggregate_id in (select unnest(?::varchar[]))"
         with self._log.translated():
+            values = [0, self._head(), self._time_limit(None), aggregate_type]
             rows = self._log.cursor().execute(
                 f"select {EVENT_COLUMNS} {UP_TO_HORIZON} and aggregate_type = ? {among} "
                 f"order by position",
-                [0, self._head(), self._time_limit(None), aggregate_type,
-                 *([] if ids is None else [list(ids)])],
-            )  # fmt: skip
+                values if ids is None else [*values, list(ids)],
+            )
             while chunk := rows.fetchmany(_CHUNK):
                 yield from map(event_from_row, chunk)
 
@@ -358,7 +386,7 @@ class Past(Reader):
     def _refuse(self, *_: object, **__: object) -> None:
         raise ReadOnlyError("This is the past: it can be read, not changed. Write to the store.")
 
-    append = append_frame = save = new = delete_snapshots = _refuse
+    append = append_all = append_frame = save = new = delete_snapshots = _refuse
 
     def __repr__(self) -> str:
         parts = [] if self._horizon is None else [f"position {self._horizon}"]
@@ -367,10 +395,10 @@ class Past(Reader):
 
 
 def check_loadable(kind: object) -> None:
-    """Refuse a class that is no `Aggregate`, with `InvalidEventError`."""
+    """Refuse a class that is not an `Aggregate`, with `InvalidEventError`."""
     if not hasattr(kind, "load_from"):
         name = getattr(kind, "__name__", repr(kind))
         raise InvalidEventError(
-            f"{name} is no Aggregate. Derive it from esnb.Aggregate, or fold the events yourself: "
-            f"replay({name}, store.events(...))."
+            f"{name} is not an Aggregate. Derive it from esnb.Aggregate, or fold the events "
+            f"yourself: replay({name}, store.events(...))."
         )

@@ -348,3 +348,53 @@ def test_one_of_many_threads_gets_the_voucher(where, tmp_path):
     assert sorted(counts) == sorted((f"V{turn}", 1) for turn in range(rounds))
     assert all(outcomes[turn, "won"] == 1 for turn in range(rounds))
     assert all(outcomes[turn, "refused"] == threads - 1 for turn in range(rounds))
+
+
+# ---------------------------------------------------------------- several values of one list
+
+TAGS = st.lists(st.sampled_from(["s-1", "c-1", "c-2", 1, True]), max_size=4)
+
+
+@settings(max_examples=60)
+@given(
+    stored=st.lists(TAGS, min_size=1, max_size=5),
+    asked=st.lists(st.sampled_from(["s-1", "c-1", "c-2", 1, True]), min_size=1, max_size=3),
+    upcasting=st.booleans(),
+)
+def test_several_values_must_all_be_in_the_list(stored, asked, upcasting):
+    steps = Upcasters()
+    if upcasting:
+        steps.rename("Unheard", "Of")  # then the question is answered in Python, not in SQL
+    condition = AppendCondition(where={"tags[*]": asked})
+    with EventStore(upcasters=steps) as store:
+        for tags in stored:
+            put(store, "a", "Tagged", {"tags": tags})
+        texts = [[json.dumps(tag) for tag in tags] for tags in stored]
+        right = [n for n, has in enumerate(texts, 1) if all(json.dumps(v) in has for v in asked)]
+        assert [e.position for e in store.matching(condition)[0]] == right
+        outcome = "stored"
+        try:
+            put(store, "b", "New", condition=condition)
+        except AppendConditionError:
+            outcome = "refused"
+        assert outcome == ("refused" if right else "stored")
+
+
+def test_several_values_are_said_in_words():
+    condition = AppendCondition(["Booked"], where={"tags[*]": ["s-1", "c-1"]})
+    assert str(condition) == "Booked with tags[*] 's-1' and tags[*] 'c-1'"
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ({"tag": ["a", "b"]}, r"write tag\[\*\]"),
+        ({"tags[*]": []}, "at least one value"),
+        ({"tags[*]": ["a", None]}, "found None"),
+        ({"tags[*]": [["a"]]}, r"found \['a'\]"),
+        ({"tags[*]": {"a"}}, "must be compared with a text"),
+    ],
+)
+def test_several_values_that_cannot_be_asked_for_are_told(where, says):
+    with pytest.raises(InvalidEventError, match=says):
+        AppendCondition(where=where)
