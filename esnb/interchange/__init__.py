@@ -10,6 +10,10 @@ A log of your own, in a table of any form:
     store = from_csv("visits.csv", timezone="Europe/Paris")    # finds out how the file is written
     frame = read_table("visits.csv"); guess_columns(frame)     # or step by step
 
+The log of an application that runs already, on another store (see `from_store`):
+
+    copy = from_store("sqlite:///app.sqlite", kind="eventsourcing"); copy.store; copy.top_up()
+
 A frame has one row for each event, in order of position, and the columns of the table `events`;
 event_data and metadata are JSON text. What a format cannot carry is listed, with a count, in
 `frame.attrs["lost"]`, and in the `lost` that a writer returns. A store, or its past
@@ -25,20 +29,25 @@ Formats: jsonlines.org, RFC 4180, CloudEvents 1.0.2 (JSON), IEEE 1849 (XES), OCE
 """
 
 from .csv_log import Reading, read_table
+from .from_store import StoreCopy, from_store
 from .guess import Guess, from_csv, guess_columns
 from .mapping import COLUMNS, InterchangeError, restore
 from .ocel import read_ocel
 from .reading import read_cloudevents, read_csv, read_jsonl, read_parquet
+from .store_kinds import Columns
 from .writing import Written, write_cloudevents, write_csv, write_jsonl, write_parquet
 from .xes import read_xes
 
 __all__ = [
     "COLUMNS",
+    "Columns",
     "Guess",
     "InterchangeError",
     "Reading",
+    "StoreCopy",
     "Written",
     "from_csv",
+    "from_store",
     "guess_columns",
     "read_cloudevents",
     "read_csv",
