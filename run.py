@@ -4,13 +4,15 @@
     python run.py test [...]          install, then run every test; the rest goes to pytest
     python run.py notebooks [NAME..]  run chapters from top to bottom and store their outputs
     python run.py exercises           derive notebooks/exercises from notebooks/solutions
+    python run.py site [--out FOLDER] the course as pages that need no network and no kernel
     python run.py handout [NN ..]     a sheet of paper for each chapter, in the folder handouts
     python run.py class WHAT NN       for teachers: release or grade the exercises of a chapter
     python run.py bench [NAME]        run the benchmarks, or one of them
-    python run.py lock [--upgrade]    write requirements.lock again, from pyproject.toml
+    python run.py lock [--upgrade]    write the lock files again, from pyproject.toml
 
-lab takes --no-browser and --port N. Everything is installed into the folder .venv (the
-benchmarks: .venv-bench), once: nothing is repeated until the lock file or Python changes.
+lab takes --no-browser and --port N. Everything is installed into the folder .venv (for the
+benchmarks .venv-bench, for the site .venv-site), once: nothing is repeated until the lock file or
+Python changes.
 """
 
 import sys
@@ -34,6 +36,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,8 +45,10 @@ from typing import IO, Any, NoReturn
 ROOT = Path(__file__).resolve().parent
 LOCK = ROOT / "requirements.lock"
 BENCH_LOCK = ROOT / "benchmarks" / "requirements.lock"
+SITE_LOCK = ROOT / "tools" / "site" / "requirements.lock"
 LAB_ENV = ROOT / ".venv"
 BENCH_ENV = ROOT / ".venv-bench"
+SITE_ENV = ROOT / ".venv-site"
 FIRST_CHAPTER = "notebooks/00_start_here.ipynb"
 # Raise it when `install` does something new, so that old folders are made again.
 RECIPE = "2"
@@ -153,7 +158,8 @@ def set_up(env: Path, locks: list[Path]) -> None:
         elif ours.exists():
             say(f"Set-up: the last installation into {env.name} did not finish; making it again.")
         else:
-            say(f"Set-up into {env} (once; one to three minutes, about 700 MB).")
+            size = 700 if LOCK in locks else 200
+            say(f"Set-up into {env} (once; one to three minutes, about {size} MB).")
         started = time.monotonic()
         install(env, locks, ours)
         # The stamp comes last and at once: a set-up that was stopped has none.
@@ -403,16 +409,23 @@ def notebooks(arguments: list[str]) -> int:
             give_up(f"No notebook {name!r}. There are: {', '.join(p.stem for p in found)}")
     chosen = [p for p in found if not arguments or any(names(p, name) for name in arguments)]
     # A user's start-up files and figure style have no place in a stored output.
-    settings = {"IPYTHONDIR": str(LAB_ENV / "ipython"), "MATPLOTLIBRC": str(matplotlibrc())}
+    settings = {
+        "IPYTHONDIR": str(LAB_ENV / "ipython"),
+        "MATPLOTLIBRC": str(matplotlibrc()),
+        "PYTHONSTARTUP": str(ROOT / "tools" / "site" / "record_states.py"),
+    }
     failed = []
     for path in chosen:
         started = time.monotonic()
         command = ["-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
         command += ["--ExecutePreprocessor.kernel_name=python3", "--log-level=WARN", str(path)]
-        if call(LAB_ENV, command, **settings):
-            failed.append(path.stem)
-            continue
-        tidy(path)
+        with tempfile.TemporaryDirectory() as scratch:
+            noted = Path(scratch) / "widgets"
+            if call(LAB_ENV, command, **settings, ESNB_WIDGET_STATES=str(noted)):
+                failed.append(path.stem)
+                continue
+            tidy(path)
+            call(LAB_ENV, ["-m", "tools.site.states", str(path), str(noted)])
         say(f"{path.relative_to(ROOT)}: {time.monotonic() - started:.1f} s")
     if failed:
         give_up("Stopped at an error, left as before: " + ", ".join(failed))
@@ -463,6 +476,16 @@ def tidy(path: Path) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
+def site(arguments: list[str]) -> int:
+    """Write the course as pages for any browser, without network, server and kernel."""
+    parser = argparse.ArgumentParser(prog="run.py site")
+    parser.add_argument("--out", type=Path, default=ROOT / "site", help="the folder (site)")
+    out = parser.parse_args(arguments).out.absolute()
+    set_up(LAB_ENV, [LOCK])
+    set_up(SITE_ENV, [SITE_LOCK])
+    return call(LAB_ENV, ["-m", "tools.site.build", str(out), str(python_in(SITE_ENV))])
+
+
 def handout(arguments: list[str]) -> int:
     """Make the printable sheets of chapters: HTML, and PDF where there is a Chromium."""
     set_up(LAB_ENV, [LOCK])
@@ -486,10 +509,11 @@ def bench(arguments: list[str]) -> int:
 
 
 def lock(arguments: list[str]) -> int:
-    """Write both lock files: exact versions and hashes for every system, and no address."""
+    """Write the lock files: exact versions and hashes for every system, and no address."""
     set_up(LAB_ENV, [LOCK])
     write_lock(LOCK, ["pyproject.toml", "--group=dev", *arguments])
-    write_lock(BENCH_LOCK, ["--group=bench", f"--constraints={LOCK.name}", *arguments])
+    for target, group in ((BENCH_LOCK, "bench"), (SITE_LOCK, "site")):
+        write_lock(target, [f"--group={group}", f"--constraints={LOCK.name}", *arguments])
     return 0
 
 
@@ -517,6 +541,7 @@ COMMANDS = {
     "test": test,
     "notebooks": notebooks,
     "exercises": exercises,
+    "site": site,
     "handout": handout,
     "class": teach,
     "bench": bench,

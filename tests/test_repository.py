@@ -21,7 +21,11 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "benchmarks/requirements.lock")
+LOCKS = {
+    "": "requirements.lock",
+    "bench": "benchmarks/requirements.lock",
+    "site": "tools/site/requirements.lock",
+}
 
 TOP_LEVEL = {
     ".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
@@ -91,9 +95,9 @@ def pins(lock: str) -> dict[str, str]:
 # --- versions ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("group", ["", "dev", "bench"])
+@pytest.mark.parametrize("group", ["", "dev", "bench", "site"])
 def test_lock_satisfies_pyproject(group: str) -> None:
-    locked = pins(LOCKS[group == "bench"])
+    locked = pins(LOCKS.get(group, LOCKS[""]))
     for requirement in requirements(group):
         version = locked.get(requirement.name)
         assert version is not None, f"{requirement.name}: not in the lock (python run.py lock)"
@@ -101,13 +105,13 @@ def test_lock_satisfies_pyproject(group: str) -> None:
 
 
 def test_locks_agree() -> None:
-    lab, bench = map(pins, LOCKS)
-    assert {name: lab[name] for name in lab.keys() & bench.keys()} == {
-        name: bench[name] for name in lab.keys() & bench.keys()
-    }
+    lab, *others = map(pins, LOCKS.values())
+    for other in others:
+        both = lab.keys() & other.keys()
+        assert {name: lab[name] for name in both} == {name: other[name] for name in both}
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", LOCKS.values())
 def test_lock_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert "://" not in text

@@ -127,6 +127,7 @@ class PageWidget(anywidget.AnyWidget):
 
     _esm: ClassVar[str] = ""
     _css: ClassVar[str] = ""
+    _view: ClassVar[tuple[str, str]] = ("", "")
     _begins_with: ClassVar[tuple[str, ...]] = ()
     _columns: ClassVar[tuple[str, ...]] = ()
     _payload = traitlets.Bytes(b"").tag(sync=True)
@@ -137,6 +138,7 @@ class PageWidget(anywidget.AnyWidget):
         super().__init_subclass__(**options)
         if view:
             # Filled at import, so that a missing file shows there.
+            cls._view = (view, root or f"esnb-{view}")
             cls._esm, cls._css = module(view), style(view, root)
 
     def __init__(self, data: dict[str, Any], **values: Any) -> None:
@@ -185,14 +187,23 @@ class PageWidget(anywidget.AnyWidget):
         """What the page holds; a view that asks the kernel for more says here what goes with it."""
         return self._data
 
-    def _page(self, theme: Theme) -> str:
+    def exported(self) -> dict[str, Any]:
+        """What another page needs to show this widget: its view, the class of its outermost
+        element, the data, and the traits that it begins with. All of it goes into JSON."""
+        view, root = self._view
+        return {"view": view, "root": root, "data": self._page_data(), "state": self._state()}
+
+    def _state(self) -> dict[str, Any]:
         names = (*self._begins_with, "projector", "_answers")
+        return {name: getattr(self, name) for name in names}
+
+    def _page(self, theme: Theme) -> str:
         fill = {
             "TITLE": html.escape(self._title()),
             "THEME": theme,
             "STYLE": self._css,
             "PAYLOAD": in_script(self._page_data()),
-            "STATE": in_script({name: getattr(self, name) for name in names}),
+            "STATE": in_script(self._state()),
             "MODULE": self._esm,
             "STILL": self._still(),
         }
