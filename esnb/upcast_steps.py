@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from esnb.code_fingerprint import fingerprint
 from esnb.errors import InvalidEventError, UpcastError
-from esnb.events import Json, dump_json, load_json
+from esnb.event_json import Json, dump_json, load_json
 
 Upcaster = Callable[[Json], Json]
 #: What a splitter returns: (type, data), or (type, data, version).

@@ -28,7 +28,8 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from esnb.errors import UpcastError
-from esnb.events import Event, dump_json, load_json
+from esnb.event_json import dump_json, load_json
+from esnb.events import Event
 from esnb.upcast_steps import (
     Place,
     Shape,

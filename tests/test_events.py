@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from esnb import ANY, Event, EventStore, InvalidEventError, NaiveTimeError, new_event
-from esnb.events import copy_json, dump_json, load_json
+from esnb.event_json import copy_json, dump_json, load_json
 from tests.support import KEYS, OBJECTS, TEXT, exactly
 
 NAMES = TEXT.filter(lambda text: text.strip() and "\x00" not in text)

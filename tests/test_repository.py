@@ -36,7 +36,7 @@ TOP_LEVEL = {
 # The rooms of esnb, from the ground up: a room imports from rooms above it in this list, never from
 # one below. A file of the top folder is a room of its own, and so is each part of the course.
 ROOMS = (
-    "errors", "clock", "data_files", "events", "code_fingerprint", "upcast_steps",
+    "errors", "clock", "data_files", "event_json", "events", "code_fingerprint", "upcast_steps",
     "upcasters",
     "store", "model", "process", "readmodels", "privacy", "transports", "interchange", "capture",
     "outgrow", "shop", "datasets",

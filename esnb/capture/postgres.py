@@ -25,7 +25,7 @@ from typing import Any
 
 from esnb.capture.triggers import CaptureError
 from esnb.data_files import data_file
-from esnb.events import load_json
+from esnb.event_json import load_json
 
 #: What a real server wrote into its log when the story was run there; `python -m esnb.capture`.
 FILE = data_file("neighbours", "postgres_changes.jsonl")

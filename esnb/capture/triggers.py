@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from esnb.errors import EsnbError
-from esnb.events import load_json
+from esnb.event_json import load_json
 
 #: Where the changes go: `position`, and the `envelope` as JSON.
 TABLE = "changes"

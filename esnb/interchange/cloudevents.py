@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from esnb.events import read_json
+from esnb.event_json import read_json
 
 from .mapping import AsWritten, InterchangeError, made_id, raw
 

@@ -85,6 +85,16 @@ def read_table(
         raise InterchangeError(f"{Path(path).name} is empty: there is no row to read.")
     mark = separator or _separator(body)
     frame = _rows(body, mark, skipped, Path(path).name)
+    columns, times, chosen = _typed(frame, decimal, dayfirst)
+    result = pd.DataFrame(columns)
+    result.attrs["reading"] = Reading(used, mark, chosen, times, skipped)
+    return result
+
+
+def _typed(
+    frame: pd.DataFrame, decimal: str | None, dayfirst: bool | None
+) -> tuple[dict[str, Any], dict[str, str], str | None]:
+    """The columns as times, numbers or text; how each time was read; the decimal sign."""
     times: dict[str, str] = {}
     decimals: set[str] = set()
     undecided: list[str] = []
@@ -105,9 +115,7 @@ def read_table(
     for name, column in columns.items():
         if name not in times:
             columns[name] = _as_numbers(column, chosen)
-    result = pd.DataFrame(columns)
-    result.attrs["reading"] = Reading(used, mark, chosen, times, skipped)
-    return result
+    return columns, times, chosen
 
 
 # -- text ------------------------------------------------------------------------------------

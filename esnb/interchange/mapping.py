@@ -18,7 +18,8 @@ import pandas as pd
 
 from esnb.clock import Clock, utc
 from esnb.errors import EsnbError
-from esnb.events import check_name, new_event, read_json
+from esnb.event_json import read_json
+from esnb.events import check_name, new_event
 from esnb.store.event_store import EventStore
 from esnb.store.hash_chain import DIGEST, Proof, chained
 

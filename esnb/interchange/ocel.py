@@ -10,7 +10,8 @@ import pandas as pd
 
 from esnb.clock import check_zone
 from esnb.errors import InvalidEventError
-from esnb.events import as_object, check_name, read_json
+from esnb.event_json import as_object, read_json
+from esnb.events import check_name
 
 from .mapping import Bad, InterchangeError, PathLike, made_id, make_frame, usable, with_zone
 from .opening import opened
@@ -46,41 +47,9 @@ def read_ocel(
         raise InvalidEventError(f"several is 'first', 'each' or 'refuse', found {several!r:.60}.")
     bad = Bad(usable(path).name, "row")
     log = _Log(path, aggregate_type, bad, max_bytes)
-    left_out = shared = 0
-
-    def rows() -> Iterator[tuple[int, Mapping[str, Any]]]:
-        nonlocal left_out, shared
-        for n, event in enumerate(log.events):
-            try:
-                own = log.objects_of(event)
-                left_out += not own
-                shared += len(own) > 1
-                if len(own) > 1 and several == "refuse":
-                    raise ValueError(
-                        f"has several objects of type {aggregate_type!r}: {own[0]!r:.40}, "
-                        f"{own[1]!r:.40}; several='first' or 'each' takes it"
-                    )
-                time = event.get("time")
-                row = log.row(event) | {
-                    "occurred_at": default_time if time in (None, "") else with_zone(time, timezone)
-                }
-                for number, name in enumerate(own if several == "each" else own[:1]):
-                    parts = (event["id"], aggregate_type, *([name] if number else []))
-                    yield n, row | {"aggregate_id": name, "event_id": made_id(*parts)}
-            except (KeyError, TypeError, AttributeError) as error:
-                bad.add(n, f"is not an event of OCEL 2.0 ({error!r:.80})")
-            except (ValueError, OverflowError) as error:
-                bad.add(n, str(error))
-
-    frame = make_frame(rows(), bad, by_time=True)
-    lost = log.lost()
-    if left_out:
-        lost.append(f"{left_out} event(s) without an object of type {aggregate_type!r}")
-    if shared and several == "first":
-        lost.append(
-            f"{shared} event(s) of several objects of type {aggregate_type!r}: the first has them"
-        )
-    frame.attrs["lost"] = tuple(lost)
+    reading = _Reading(log, several, timezone, default_time, bad)
+    frame = make_frame(reading.rows(), bad, by_time=True)
+    frame.attrs["lost"] = tuple(log.lost() + reading.lost())
     return frame
 
 
@@ -162,4 +131,54 @@ class _Log:
             count = sum(len(item.get(key) or ()) for item in self.objects)
             if count:
                 found.append(f"{count} {words}")
+        return found
+
+
+class _Reading:
+    """The rows of a log, and how many events fitted no aggregate, or more than one."""
+
+    def __init__(
+        self, log: _Log, several: str, timezone: str | None, default_time: str | None, bad: Bad
+    ) -> None:
+        self.log, self.several, self.bad = log, several, bad
+        self.timezone, self.default_time = timezone, default_time
+        self.left_out = self.shared = 0
+
+    def rows(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Each event with its place in the list, once for each aggregate that has it."""
+        for n, event in enumerate(self.log.events):
+            try:
+                yield from ((n, row) for row in self._rows_of(event))
+            except (KeyError, TypeError, AttributeError) as error:
+                self.bad.add(n, f"is not an event of OCEL 2.0 ({error!r:.80})")
+            except (ValueError, OverflowError) as error:
+                self.bad.add(n, str(error))
+
+    def _rows_of(self, event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        wanted, own = self.log.wanted, self.log.objects_of(event)
+        self.left_out += not own
+        self.shared += len(own) > 1
+        if len(own) > 1 and self.several == "refuse":
+            raise ValueError(
+                f"has several objects of type {wanted!r}: {own[0]!r:.40}, "
+                f"{own[1]!r:.40}; several='first' or 'each' takes it"
+            )
+        row, time = self.log.row(event), event.get("time")
+        row["occurred_at"] = (
+            self.default_time if time in (None, "") else with_zone(time, self.timezone)
+        )
+        for number, name in enumerate(own if self.several == "each" else own[:1]):
+            parts = (event["id"], wanted, *([name] if number else []))
+            yield row | {"aggregate_id": name, "event_id": made_id(*parts)}
+
+    def lost(self) -> list[str]:
+        """What these rows do not say of the events."""
+        found = []
+        if self.left_out:
+            found.append(f"{self.left_out} event(s) without an object of type {self.log.wanted!r}")
+        if self.shared and self.several == "first":
+            found.append(
+                f"{self.shared} event(s) of several objects of type {self.log.wanted!r}: "
+                f"the first has them"
+            )
         return found

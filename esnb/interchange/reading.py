@@ -13,7 +13,7 @@ import orjson
 import pandas as pd
 
 from esnb.errors import EsnbError
-from esnb.events import MAX_JSON, read_json
+from esnb.event_json import MAX_JSON, read_json
 from esnb.store.readonly_sql import asked_to_stop
 
 from .cloudevents import from_cloudevent

@@ -13,7 +13,8 @@ import pandas as pd
 
 from esnb.clock import check_zone
 from esnb.errors import InvalidEventError
-from esnb.events import as_object, check_name
+from esnb.event_json import as_object
+from esnb.events import check_name
 
 from .mapping import Bad, InterchangeError, PathLike, make_frame, usable, with_zone
 from .opening import Unpacked, opened

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from esnb.errors import EsnbError, InvalidEventError
-from esnb.events import load_json
+from esnb.event_json import load_json
 from esnb.model.aggregate import Aggregate, Foldable, apply_to, replay
 from esnb.model.state import diff_states, state_of
 from esnb.store.reader import Reader

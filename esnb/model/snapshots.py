@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from esnb.errors import InvalidEventError, SnapshotError
-from esnb.events import load_json, new_event
+from esnb.event_json import load_json
+from esnb.events import new_event
 from esnb.model.state import state_of
 from esnb.store.snapshots import Snapshot
 from esnb.upcasters import Upcasters

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from esnb.errors import InvalidCommandError, RejectedError
-from esnb.events import Event, dump_json
+from esnb.event_json import dump_json
+from esnb.events import Event
 from esnb.model.aggregate import Aggregate, replay
 from esnb.model.commands import Command, Decider
 from esnb.model.state import diff_states

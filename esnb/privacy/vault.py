@@ -38,7 +38,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from esnb.clock import SystemClock, utc
 from esnb.errors import EsnbError, InvalidEventError
-from esnb.events import Event, Json, dump_json, load_json, new_event
+from esnb.event_json import Json, dump_json, load_json
+from esnb.events import Event, new_event
 from esnb.store.event_store import EventStore
 from esnb.store.reader import Reader
 from esnb.upcast_steps import Place, Shape

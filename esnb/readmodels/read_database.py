@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 from esnb.errors import InvalidEventError, QueryError, StoreClosedError, StoreCorruptError
-from esnb.events import Event, dump_json, load_json
+from esnb.event_json import dump_json, load_json
+from esnb.events import Event
 from esnb.readmodels.delivery import OvertakenError, sorted_in
 from esnb.readmodels.new_events import TYPES, WAITING, columns_of_rows, execute, unnested
 from esnb.readmodels.projection import Projection

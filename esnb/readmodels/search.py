@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from esnb.errors import InvalidEventError, ProjectionError, QueryError, StoreCorruptError
-from esnb.events import Event, dump_json, load_json
+from esnb.event_json import dump_json, load_json
+from esnb.events import Event
 from esnb.readmodels.delivery import OvertakenError, sorted_in
 from esnb.readmodels.follower import Follower
 from esnb.readmodels.search_index import IndexFolder, Mark, SearchIndex, Writer

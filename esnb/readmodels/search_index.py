@@ -27,7 +27,8 @@ from esnb.errors import (
     StoreClosedError,
     StoreCorruptError,
 )
-from esnb.events import Event, dump_json, load_json
+from esnb.event_json import dump_json, load_json
+from esnb.events import Event
 from esnb.readmodels.delivery import OvertakenError
 from esnb.readmodels.search_projection import SearchProjection
 from esnb.readmodels.search_text import WORDS, text_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from esnb.events import Event, Json
+from esnb.event_json import Json
+from esnb.events import Event
 
 
 class SearchProjection:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import tantivy
 
 from esnb.errors import QueryError
-from esnb.events import Json
+from esnb.event_json import Json
 
 TYPO_FROM = 4  # letters: one letter off in a shorter word gives another word
 

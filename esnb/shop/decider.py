@@ -57,73 +57,85 @@ class OrderState:
 def decide(command: OrderCommand, state: OrderState) -> list[Event]:
     """What happens when this is asked of an order in this state; raises `RejectedError`."""
     match command:
-        case PlaceOrder(_, customer, items):
-            _need(command, state, None)
-            return [
-                _event(
-                    "OrderPlaced",
-                    customer,
-                    "placed in the web shop",
-                    customer=customer,
-                    items=[asdict(line) for line in items],
-                )
-            ]
-        case AddItem(_, sku, quantity, price):
-            _need(command, state, "PENDING")
-            known = {line.sku: line.price for line in state.items}
-            if known.get(sku, price) != price:
-                raise RejectedError(f"{sku} is in the order at {money(known[sku])}.")
-            return [
-                _event(
-                    "ItemAdded",
-                    state.customer,
-                    "changed the basket",
-                    sku=sku,
-                    quantity=quantity,
-                    price=price,
-                )
-            ]
-        case RemoveItem(_, sku):
-            _need(command, state, "PENDING")
-            skus = [line.sku for line in state.items]
-            if sku not in skus:
-                raise RejectedError(f"{sku} is not in the order.")
-            if skus == [sku]:
-                raise RejectedError(f"{sku} is the last item: cancel the order instead.")
-            return [_event("ItemRemoved", state.customer, "changed the basket", sku=sku)]
-        case PayOrder(_, amount, method):
-            _need(command, state, "PENDING")
-            due = state.total - state.paid
-            if amount not in (None, due):
-                raise RejectedError(f"{money(due)} is due.")
-            return [
-                _event(
-                    "PaymentReceived", state.customer, "paid the order", amount=due, method=method
-                )
-            ]
-        case ShipOrder(_, items, carrier):
-            _need(command, state, "PAID")
-            rest = state.to_ship
-            parcel = rest if items is None else dict(items)
-            for sku, quantity in parcel.items():
-                if quantity > rest.get(sku, 0):
-                    raise RejectedError(f"{rest.get(sku, 0)} of {sku} left to ship.")
-            lines = [{"sku": sku, "quantity": quantity} for sku, quantity in parcel.items()]
-            return [
-                _event("OrderShipped", "warehouse", "paid and packed", items=lines, carrier=carrier)
-            ]
-        case CancelOrder(_, reason):
-            _need(command, state, "PENDING", "PAID")
-            if state.shipped:
-                raise RejectedError("Part of the order has been shipped.")
-            return [_event("OrderCancelled", state.customer, reason, {"reason": reason})]
-        case RefundOrder(_, amount, reason):
-            _need(command, state, "PAID", "SHIPPED", "CANCELLED")
-            left = state.paid - state.refunded
-            if amount > left:
-                raise RejectedError(f"{money(left)} left to give back.")
-            return [_event("RefundIssued", "support", reason, {"amount": amount, "reason": reason})]
+        case PlaceOrder():
+            return _place(command, state)
+        case AddItem():
+            return _add(command, state)
+        case RemoveItem():
+            return _remove(command, state)
+        case PayOrder():
+            return _pay(command, state)
+        case ShipOrder():
+            return _ship(command, state)
+        case CancelOrder():
+            return _cancel(command, state)
+        case RefundOrder():
+            return _refund(command, state)
     raise RejectedError(f"{type(command).__name__} is not a command to an order.")
+
+
+def _place(command: PlaceOrder, state: OrderState) -> list[Event]:
+    _need(command, state, None)
+    customer, items = command.customer, [asdict(line) for line in command.items]
+    reason = "placed in the web shop"
+    return [_event("OrderPlaced", customer, reason, customer=customer, items=items)]
+
+
+def _add(command: AddItem, state: OrderState) -> list[Event]:
+    _need(command, state, "PENDING")
+    sku, quantity, price = command.sku, command.quantity, command.price
+    known = {line.sku: line.price for line in state.items}
+    if known.get(sku, price) != price:
+        raise RejectedError(f"{sku} is in the order at {money(known[sku])}.")
+    data = {"sku": sku, "quantity": quantity, "price": price}
+    return [_event("ItemAdded", state.customer, "changed the basket", data)]
+
+
+def _remove(command: RemoveItem, state: OrderState) -> list[Event]:
+    _need(command, state, "PENDING")
+    skus = [line.sku for line in state.items]
+    if command.sku not in skus:
+        raise RejectedError(f"{command.sku} is not in the order.")
+    if skus == [command.sku]:
+        raise RejectedError(f"{command.sku} is the last item: cancel the order instead.")
+    return [_event("ItemRemoved", state.customer, "changed the basket", sku=command.sku)]
+
+
+def _pay(command: PayOrder, state: OrderState) -> list[Event]:
+    _need(command, state, "PENDING")
+    due = state.total - state.paid
+    if command.amount not in (None, due):
+        raise RejectedError(f"{money(due)} is due.")
+    data = {"amount": due, "method": command.method}
+    return [_event("PaymentReceived", state.customer, "paid the order", data)]
+
+
+def _ship(command: ShipOrder, state: OrderState) -> list[Event]:
+    _need(command, state, "PAID")
+    rest = state.to_ship
+    parcel = rest if command.items is None else dict(command.items)
+    for sku, quantity in parcel.items():
+        if quantity > rest.get(sku, 0):
+            raise RejectedError(f"{rest.get(sku, 0)} of {sku} left to ship.")
+    lines = [{"sku": sku, "quantity": quantity} for sku, quantity in parcel.items()]
+    data = {"items": lines, "carrier": command.carrier}
+    return [_event("OrderShipped", "warehouse", "paid and packed", data)]
+
+
+def _cancel(command: CancelOrder, state: OrderState) -> list[Event]:
+    _need(command, state, "PENDING", "PAID")
+    if state.shipped:
+        raise RejectedError("Part of the order has been shipped.")
+    return [_event("OrderCancelled", state.customer, command.reason, {"reason": command.reason})]
+
+
+def _refund(command: RefundOrder, state: OrderState) -> list[Event]:
+    _need(command, state, "PAID", "SHIPPED", "CANCELLED")
+    amount, left = command.amount, state.paid - state.refunded
+    if amount > left:
+        raise RejectedError(f"{money(left)} left to give back.")
+    data = {"amount": amount, "reason": command.reason}
+    return [_event("RefundIssued", "support", command.reason, data)]
 
 
 def evolve(state: OrderState, event: Event) -> OrderState:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from esnb.events import Event, Json
+from esnb.event_json import Json
+from esnb.events import Event
 from esnb.readmodels.search_projection import SearchProjection
 
 from .catalogue import CATALOGUE

@@ -18,7 +18,8 @@ from esnb.errors import (
     DuplicateEventError,
     InvalidEventError,
 )
-from esnb.events import Event, Json
+from esnb.event_json import Json
+from esnb.events import Event
 from esnb.store.appended import Appended, StreamAppend
 from esnb.store.conditions import AppendCondition, Conditions, conditions_of
 from esnb.store.connection import Log

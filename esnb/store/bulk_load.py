@@ -16,7 +16,7 @@ import pandas as pd
 
 from esnb.clock import Clock, utc
 from esnb.errors import ConcurrencyError, DuplicateEventError, InvalidEventError
-from esnb.events import load_json
+from esnb.event_json import load_json
 from esnb.store.connection import Log
 from esnb.store.frame_table import Roles, Table, checked_table
 from esnb.store.hash_chain import DIGEST, Proof

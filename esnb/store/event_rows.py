@@ -14,7 +14,8 @@ from uuid import UUID, SafeUUID
 import duckdb
 import pandas as pd
 
-from esnb.events import Event, dump_json, load_json
+from esnb.event_json import dump_json, load_json
+from esnb.events import Event
 from esnb.upcast_steps import part_id
 from esnb.upcasters import Upcasters
 

@@ -17,7 +17,8 @@ from esnb.clock import Clock, LessonClock, SystemClock, utc
 from esnb.errors import (
     InvalidEventError,
 )
-from esnb.events import check_name, dump_json
+from esnb.event_json import dump_json
+from esnb.events import check_name
 from esnb.store import bulk_load, snapshots
 from esnb.store.appended import Appended
 from esnb.store.appender import Appender, Vault

@@ -19,14 +19,8 @@ import pandas as pd
 
 from esnb.clock import EARLIEST, LATEST, utc
 from esnb.errors import BadRowsError, EsnbError, InvalidEventError
-from esnb.events import (
-    LONG_NUMBER,
-    MAX_JSON,
-    check_object_text,
-    dump_json,
-    is_storable,
-    why_not_a_name,
-)
+from esnb.event_json import LONG_NUMBER, MAX_JSON, check_object_text, dump_json, is_storable
+from esnb.events import why_not_a_name
 
 _SHOWN = 8
 _CHUNK = 100_000

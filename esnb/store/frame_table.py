@@ -12,7 +12,8 @@ import pandas as pd
 
 from esnb.clock import check_zone
 from esnb.errors import InvalidEventError
-from esnb.events import Event, check_event, is_storable, why_not_a_name
+from esnb.event_json import is_storable
+from esnb.events import Event, check_event, why_not_a_name
 from esnb.store import frame_columns as columns
 from esnb.store.frame_columns import Problems
 

@@ -25,14 +25,8 @@ import orjson
 
 from esnb.clock import Clock, SystemClock, utc
 from esnb.errors import EsnbError, InvalidEventError, LagTimeoutError, QueryError
-from esnb.events import (
-    Event,
-    check_event,
-    check_name,
-    dump_json,
-    load_json,
-    read_object,
-)
+from esnb.event_json import dump_json, load_json, read_object
+from esnb.events import Event, check_event, check_name
 from esnb.readmodels.projection import Projection
 from esnb.readmodels.projector import Projector
 from esnb.store.reader import Reader

@@ -22,7 +22,8 @@ import pytest
 
 from esnb import ANY, EsnbError, Event, EventStore, LessonClock, interchange, new_event
 from esnb.clock import EARLIEST, LATEST
-from esnb.events import MAX_DEPTH, MAX_NAME
+from esnb.event_json import MAX_DEPTH
+from esnb.events import MAX_NAME
 from esnb.interchange import COLUMNS, restore
 from esnb.transports.kafka import from_message
 from tests.interchange.formats import FORMATS, all_of

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from esnb import ANY, BadRowsError, EsnbError, EventStore, InvalidEventError, new_event
 from esnb.clock import EARLIEST, LATEST
-from esnb.events import MAX_DEPTH, MAX_NAME
+from esnb.event_json import MAX_DEPTH
+from esnb.events import MAX_NAME
 from tests.support import KEYS, OBJECTS, SCALARS, exactly
 
 ROLES: dict[str, Any] = {

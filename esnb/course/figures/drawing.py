@@ -92,22 +92,26 @@ def stream(
         alpha = 0.25 if cursor is not None and x > cursor + 0.25 else 1.0
         event_mark(ax, x, y, kind, size, alpha)
         if numbers is not False and number % each == 0:
-            ax.annotate(
-                str(text),
-                (x, y),
-                (0, -0.72 * size - 3),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=SIZE - 2,
-                family=SANS,
-                color=INK,
-                alpha=max(alpha, 0.45),
-                parse_math=False,
-            )
+            _number_below(ax, x, y, str(text), size, max(alpha, 0.45))
     if not types:
         note(ax, 0.75, y + 0.25, "no events", color=SOFT)
     return ax if cursor is None else cursor_line(ax, cursor + 0.5 if at is None else cursor)
+
+
+def _number_below(ax: Axes, x: float, y: float, text: str, size: float, alpha: float) -> None:
+    ax.annotate(
+        text,
+        (x, y),
+        (0, -0.72 * size - 3),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=SIZE - 2,
+        family=SANS,
+        color=INK,
+        alpha=alpha,
+        parse_math=False,
+    )
 
 
 def cursor_line(ax: Axes, x: float, text: str | None = None) -> Axes:

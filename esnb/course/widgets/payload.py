@@ -15,7 +15,8 @@ from esnb.course import figures
 from esnb.course.widgets import html_parts
 from esnb.course.widgets.deltas import Table, fold
 from esnb.course.widgets.experiments import order_tree, single_mutes
-from esnb.events import Event, load_json
+from esnb.event_json import load_json
+from esnb.events import Event
 from esnb.model.aggregate import Aggregate
 from esnb.model.default_fold import LatestValues
 from esnb.model.history import History

@@ -17,7 +17,8 @@ import numpy as np
 
 from esnb.course.widgets.deltas import written
 from esnb.errors import EsnbError, InvalidEventError
-from esnb.events import Event, load_json
+from esnb.event_json import load_json
+from esnb.events import Event
 from esnb.model.aggregate import replay
 from esnb.model.default_fold import LatestValues
 from esnb.model.state import attributes_of

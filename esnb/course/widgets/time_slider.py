@@ -72,6 +72,23 @@ class TimeSlider(Slider):
         begin = self._number(last if at is None else at)
         super().__init__(last, begin, "event", projector, interval)
         self._pin: int | None = None
+        self._make_controls(projector)
+        self.strip_view, self.head_view = self._html(), self._html()
+        self.event_view, self.state_view = self._html(), self._html()
+        self.event_view.layout.flex = "1 1 280px"
+        self.state_view.layout.flex = "2 1 420px"
+        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start")
+        options = [] if projector else [ipywidgets.HBox([self.only_changes, self.time])]
+        self.children = [
+            self._row(self.pin_button),
+            *options,
+            self.strip_view,
+            self.head_view,
+            ipywidgets.HBox([self.event_view, self.state_view], layout=wrap),
+        ]
+        self._draw()
+
+    def _make_controls(self, projector: bool) -> None:
         self.pin_button = ipywidgets.ToggleButton(
             description="pin",
             icon="thumb-tack",
@@ -95,20 +112,6 @@ class TimeSlider(Slider):
         self.pin_button.observe(self._on_pin, "value")
         self.only_changes.observe(lambda _: self._draw(), "value")
         self.time.observe(self._on_time, "value")
-        self.strip_view, self.head_view = self._html(), self._html()
-        self.event_view, self.state_view = self._html(), self._html()
-        self.event_view.layout.flex = "1 1 280px"
-        self.state_view.layout.flex = "2 1 420px"
-        wrap = ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start")
-        options = [] if projector else [ipywidgets.HBox([self.only_changes, self.time])]
-        self.children = [
-            self._row(self.pin_button),
-            *options,
-            self.strip_view,
-            self.head_view,
-            ipywidgets.HBox([self.event_view, self.state_view], layout=wrap),
-        ]
-        self._draw()
 
     # -- what is shown ---------------------------------------------------------------------
 

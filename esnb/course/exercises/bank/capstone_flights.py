@@ -16,7 +16,7 @@ from esnb.course.exercises.engine.registry import Chapter
 from esnb.course.exercises.engine.trial import Trial
 from esnb.course.exercises.engine.values import whole
 from esnb.datasets import flights
-from esnb.events import load_json
+from esnb.event_json import load_json
 
 chapter = Chapter("capstone_flights", chapter="10_analytics")
 

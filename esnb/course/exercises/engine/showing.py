@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from esnb.course.exercises.engine.values import same
-from esnb.events import Event, dump_json
+from esnb.event_json import dump_json
+from esnb.events import Event
 from esnb.model.state import diff_states
 
 ROWS = 14  # lines shown of one thing

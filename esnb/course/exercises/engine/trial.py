@@ -32,6 +32,7 @@ __all__ = ["GENERAL", "Came", "NotQuite", "StillStub", "Trial", "attempt"]
 
 _NOTHING: Any = object()
 Call = Callable[[Any, Any], Any]
+Tidy = Callable[[list[Any]], list[Any]]
 Cases = Mapping[str, Iterable[list[Any]]]
 
 
@@ -172,7 +173,7 @@ class Trial:
         call: Call = lambda function, case: function(case),
         mistake: str = "other",
         legal: Callable[[list[Any]], bool] = lambda case: True,
-        tidy: Callable[[list[Any]], list[Any]] = lambda case: case,
+        tidy: Tidy = lambda case: case,
         facts: Callable[[list[Any]], Mapping[str, Any]] = lambda case: {},
     ) -> None:
         """Ask the answer and the oracle about each case, a list; they must say the same.
@@ -183,19 +184,57 @@ class Trial:
         the same on every case, else, as a guess, of the only one that does on the shortest. `call`
         says how a case is passed, `mistake` is the name when no model fits, `facts` more rows.
         """
-        tried = [
+        tried = self._tried(cases, tidy)
+        asked = [self._ask(answer, call, case) for case in tried]
+        truths = [_ask_quietly(oracle, call, case) for case in tried]
+        n = next((n for n, came in enumerate(asked) if not came.same_as(truths[n])), None)
+        if n is None:
+            return
+        small = self._shortened(tried[n], asked[n], answer, oracle, call, legal, tidy)
+        came, truth = self._ask(answer, call, small), _ask_quietly(oracle, call, small)
+        if is_gap(came.value):
+            raise StillStub
+        pairs = list(zip(tried, asked, strict=True))
+        name, perhaps = self._diagnosed(models or {}, call, pairs, (small, came))
+        if came.error and truth.error is None and place_of(came.error) and (not name or perhaps):
+            self.fail_for(came.error, given=small, **facts(small))
+        if not name and came.value is None and came.error is None and truth.value is not None:
+            name = "no-return-here"
+        if not name and _constant(asked) and not _constant(truths):
+            name = "hard-coded"
+        both = came.error is None and truth.error is None
+        difference = first_difference(truth.value, came.value) if both else ""
+        self.fail(
+            name or mistake,
+            given=small,
+            got=came.lines(),
+            wanted=truth.lines(),
+            perhaps=perhaps,
+            difference=difference or _NOTHING,
+            **facts(small),
+        )
+
+    def _tried(self, cases: Cases, tidy: Tidy) -> list[list[Any]]:
+        """Copies of the cases that are to be tried, in their order."""
+        return [
             tidy(fresh(case))
             for name, group in cases.items()
             for kept in [[*group]]
             if self.case(name, *kept)
             for case in kept
         ]
-        asked = [self._ask(answer, call, case) for case in tried]
-        truths = [_ask_quietly(oracle, call, case) for case in tried]
-        failing = [n for n, came in enumerate(asked) if not came.same_as(truths[n])]
-        if not failing:
-            return
-        first = asked[failing[0]]
+
+    def _shortened(
+        self,
+        case: list[Any],
+        first: Came,
+        answer: Any,
+        oracle: Any,
+        call: Call,
+        legal: Callable[[list[Any]], bool],
+        tidy: Tidy,
+    ) -> list[Any]:
+        """The shortest part of a case that fails in the way that the whole case did."""
 
         def fails(case: list[Any]) -> bool:
             came, truth = self._ask(answer, call, case), _ask_quietly(oracle, call, case)
@@ -203,35 +242,7 @@ class Trial:
                 return not came.same_as(truth)
             return isinstance(came.error, type(first.error)) if first.error else False
 
-        small = shrink(tried[failing[0]], fails, legal, tidy)
-        came, truth = self._ask(answer, call, small), _ask_quietly(oracle, call, small)
-        if is_gap(came.value):
-            raise StillStub
-        name, perhaps = self._diagnosed(
-            models or {}, call, list(zip(tried, asked, strict=True)), (small, came)
-        )
-        broke = came.error is not None and truth.error is None and place_of(came.error)
-        if came.error and broke and (not name or perhaps):
-            self.fail_for(came.error, given=small, **facts(small))
-        if not name and came.value is None and came.error is None and truth.value is not None:
-            name = "no-return-here"
-        if not name and _constant(asked) and not _constant(truths):
-            name = "hard-coded"
-        value, wanted = came.lines(), truth.lines()
-        difference = (
-            first_difference(truth.value, came.value)
-            if came.error is None and truth.error is None
-            else ""
-        )
-        self.fail(
-            name or mistake,
-            given=small,
-            got=value,
-            wanted=wanted,
-            perhaps=perhaps,
-            difference=difference or _NOTHING,
-            **facts(small),
-        )
+        return shrink(case, fails, legal, tidy)
 
     def _diagnosed(
         self,

@@ -23,14 +23,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from esnb.errors import EsnbError, InvalidEventError, RejectedError, ReplayError
-from esnb.events import Event
-from esnb.model.aggregate import Foldable, apply_to
+from esnb.errors import EsnbError, InvalidEventError
+from esnb.model.aggregate import Foldable
+from esnb.process.conformance import Conformance, conformance
 from esnb.store.reader import Reader
 
 ARROW = " > "
@@ -38,40 +37,6 @@ ARROW = " > "
 
 class ProcessError(EsnbError):
     """A question about a process that this log cannot answer; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conformance:
-    """What the rules of a class say about every stream of a log.
-
-    `cases` were replayed, `fitting` of them without an objection. `refusals` has one row for each
-    stream that was refused: aggregate_id, sequence_number, position, event_type, `rule`
-    ("rule", or the class of the error with which `apply` failed) and the reason in its words.
-    `kinds` counts them.
-    """
-
-    cases: int
-    refusals: pd.DataFrame
-
-    @property
-    def fitting(self) -> int:
-        """How many cases the rules accept from the first event to the last."""
-        return self.cases - len(self.refusals)
-
-    @property
-    def kinds(self) -> pd.DataFrame:
-        """The refusals by event type and kind of error, the most frequent first."""
-        counted = self.refusals.groupby(["event_type", "rule"], as_index=False).agg(
-            cases=("aggregate_id", "size"),
-            example=("aggregate_id", "first"),
-            reason=("reason", "first"),
-        )
-        return counted.sort_values(
-            ["cases", "event_type", "rule"], ascending=[False, True, True], ignore_index=True
-        )
-
-    def __repr__(self) -> str:
-        return f"<Conformance: {self.fitting} of {self.cases} cases fit the rules>"
 
 
 class Process:
@@ -323,26 +288,7 @@ class Process:
         well. After its first refusal a case is left: what follows would be judged by a state that
         never existed. A class without `refuses`, whose `apply` accepts everything, refuses nothing.
         """
-        found: list[tuple[Any, ...]] = []
-        states: dict[str, Foldable | None] = {name: rules() for name in self.cases}
-        for event in self._reader.read_all():
-            state = states.get(event.aggregate_id or "")
-            if state is None or event.aggregate_type != self.aggregate_type:
-                continue
-            objection = _objection(state, event)
-            if objection is not None:
-                states[event.aggregate_id or ""] = None
-                found.append(
-                    (
-                        event.aggregate_id,
-                        event.sequence_number,
-                        event.position,
-                        event.event_type,
-                        *objection,
-                    )
-                )
-        columns = ["aggregate_id", "sequence_number", "position", "event_type", "rule", "reason"]
-        return Conformance(len(states), pd.DataFrame(found, columns=columns))
+        return conformance(self._reader, self.aggregate_type, self.cases, rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,21 +326,6 @@ class _Log:
         chosen[numbers] = True
         rows = np.repeat(chosen, self.lengths)
         return _Log.of(self.cases[rows], self.kinds[rows], self.times[rows])
-
-
-def _objection(state: Foldable, event: Event) -> tuple[str, str] | None:
-    """What speaks against this event: the kind of objection and its words; else it is applied."""
-    refuses = getattr(state, "refuses", None)
-    reason = refuses(event) if refuses else None
-    if reason is not None:
-        return "rule", reason
-    try:
-        apply_to(state, event)
-    except ReplayError as error:
-        cause = error.__cause__ or error
-        kind = "rule" if isinstance(cause, RejectedError) else type(cause).__name__
-        return kind, str(cause)
-    return None
 
 
 def _types(reader: Reader) -> list[str]:
