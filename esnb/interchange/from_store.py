@@ -35,7 +35,8 @@ import pandas as pd
 
 from esnb.clock import Clock, check_zone, utc
 from esnb.errors import EsnbError
-from esnb.events import check_name, check_object_text
+from esnb.event_json import check_object_text
+from esnb.events import check_name
 from esnb.interchange.mapping import InterchangeError, made_id, with_zone
 from esnb.interchange.store_connections import VALUE, Source, quoted, reading
 from esnb.interchange.store_kinds import KINDS, Columns, Kind, Row, Table, find_table, own_kind
