@@ -25,11 +25,11 @@ import json
 import os
 import secrets
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -37,9 +37,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from esnb.clock import SystemClock, utc
-from esnb.errors import EsnbError, InvalidEventError
+from esnb.errors import InvalidEventError, StoreClosedError
 from esnb.event_json import Json, dump_json, load_json
 from esnb.events import Event, new_event
+from esnb.privacy.key_files import Key, KeyFiles, VaultError
 from esnb.store.event_store import EventStore
 from esnb.store.reader import Reader
 from esnb.upcast_steps import Place, Shape
@@ -55,41 +56,44 @@ PERSON_FORGOTTEN: Final = "PersonForgotten"
 _NONCE = 12
 _SHAPE = {"sealed", "box"}
 
+_SEALED_PERSONS = """
+select distinct unnest(json_extract_string(event_data, '$.*.sealed')) from events
+where contains(event_data::varchar, '"sealed"')
+"""
+
 #: Event type -> the field that names the person -> the fields that are theirs.
 Personal = Mapping[str, Mapping[str, Sequence[str]]]
-
-
-class VaultError(EsnbError):
-    """Personal data cannot be sealed or opened: a forgotten person, a changed value, a bad file."""
 
 
 class KeyVault:
     """The keys of all persons, and which fields are personal: `EventStore(path, vault=vault)`.
 
     `folder` holds one small file a person; without it the keys live in memory. Never put it into
-    the folder of the store, nor into the same backup. `personal` says, for each event type, which
+    the folder of the store, nor into the same backup. One process at a time uses it, until `close`
+    or its end; a second one gets `StoreLockedError`. `personal` says, for each event type, which
     field names the person (by an id that says nothing, such as "c-17") and which fields are theirs.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, personal: Personal) -> None:
         self.personal = _checked(personal)
         self.folder = None if folder is None else Path(folder)
-        self._keys: dict[str, bytes] = {}
-        self._forgotten: dict[str, str] = {}
         self._lock = threading.RLock()
-        if self.folder is not None:
-            try:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._read()
-            except OSError as error:
-                raise VaultError(
-                    f"The folder of the keys, {self.folder.name!r}, cannot be used: "
-                    f"{error.strerror}."
-                ) from None
+        self._unseen: weakref.WeakSet[Reader] = weakref.WeakSet()  # logs not searched for the lost
+        self._lost: set[str] = set()
+        self._files = None if self.folder is None else KeyFiles(self.folder)
+        self._keys: dict[str, Key] = {} if self._files is None else self._files.keys
+        self._forgotten: dict[str, str] = {} if self._files is None else self._files.forgotten
+        for person in [*self._forgotten]:  # a crash may have come between note and destruction
+            self.forget(person)
 
     def __repr__(self) -> str:
         where = "in memory" if self.folder is None else self.folder.name
         return f"<KeyVault {where}, {len(self._keys)} key(s), {len(self._forgotten)} forgotten>"
+
+    def close(self) -> None:
+        """Let another process use the folder. Stores with this vault are closed before."""
+        if self._files is not None:
+            self._files.close()
 
     def persons(self) -> list[str]:
         """The persons who have a key."""
@@ -148,10 +152,13 @@ class KeyVault:
                 continue
             try:
                 box = base64.b64decode(value["box"], validate=True)
-                plain = AESGCM(key).decrypt(
+                plain = AESGCM(key.secret).decrypt(
                     box[:_NONCE], box[_NONCE:], _bound(aggregate_id, sequence_number, name)
                 )
             except (InvalidTag, ValueError):
+                if key.replaces:  # sealed with the one that was lost
+                    opened[name] = NO_KEY
+                    continue
                 raise VaultError(
                     f"The sealed {name} in event {sequence_number} of {aggregate_id!r} cannot be "
                     f"opened with the key of {person!r}: it was changed, or moved here from "
@@ -185,20 +192,18 @@ class KeyVault:
                     f"personal of theirs is stored again. Somebody who comes back gets a new id. "
                     f"Nothing was stored."
                 )
-            if person not in self._keys:
-                key = AESGCM.generate_key(256)
-                if self.folder is not None:
-                    # On the disk before the first event: a sealed value without a key is lost.
-                    text = json.dumps({"person": person, "key": base64.b64encode(key).decode()})
-                    try:
-                        _write(self._path(person, "key"), text)
-                    except OSError as error:
-                        raise VaultError(
-                            f"The key of {person!r} cannot be written to {self.folder.name!r} "
-                            f"({error.strerror}), so nothing of theirs was stored."
-                        ) from None
-                self._keys[person] = key
-            return self._keys[person]
+            key = self._keys.get(person)
+            if key is None and self._files is not None and (key := self._files.find(person)):
+                self._keys[person] = key  # put back since, or of another vault in this process
+            if key is None and person in self._lost_persons():
+                raise VaultError(
+                    f"The log holds sealed values of {person!r}, but {self!r} has no key that "
+                    f"opens them: it was lost, or this is another vault. A new key would hide that "
+                    f"and could not open them. Put the key back from a backup of the keys and open "
+                    f"the vault again; to give those values up, call "
+                    f"vault.replace_lost_key({person!r}). Nothing was stored."
+                )
+            return (key or self._make(person)).secret
 
     def forget(self, person: str, at: datetime | None = None) -> bool:
         """Destroy a person's key, for good; False if it was destroyed before.
@@ -210,12 +215,11 @@ class KeyVault:
             known = person in self._forgotten
             if not known:
                 self._forgotten[person] = (at or SystemClock().now()).isoformat()
-                if self.folder is not None:
-                    text = json.dumps({"person": person, "forgotten": self._forgotten[person]})
-                    _write(self._path(person, "forgotten"), text)
+                if self._files is not None:
+                    self._files.note_forgotten(person, self._forgotten[person])
             had = self._keys.pop(person, None) is not None
-            if self.folder is not None:
-                had = _destroy(self._path(person, "key")) or had
+            if self._files is not None:
+                had = self._files.destroy(person) or had
             return had or not known
 
     def forget_again(self, log: Reader) -> list[str]:
@@ -223,6 +227,7 @@ class KeyVault:
 
         `EventStore` does it when it opens: a backup of the keys, put back, brings nobody back.
         """
+        self._unseen.add(log)
         rows = log.sql(
             "select event_data->>'$.person', occurred_at from events where event_type = ? "
             "order by position",
@@ -234,31 +239,37 @@ class KeyVault:
                 self.forget(person, utc(at.isoformat() + "Z"))
         return again
 
-    def _path(self, person: str, suffix: str) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{sha256(person.encode()).hexdigest()[:32]}.{suffix}"
+    def replace_lost_key(self, person: str) -> None:
+        """Go on with a new key for a person whose key was lost.
 
-    def _read(self) -> None:
-        assert self.folder is not None
-        for path in sorted(self.folder.iterdir()):
-            if path.suffix not in (".key", ".forgotten"):
-                continue
-            try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                person = content["person"]
-                if path.suffix == ".forgotten":
-                    self._forgotten[person] = content["forgotten"]
-                else:
-                    key = base64.b64decode(content["key"], validate=True)
-                    AESGCM(key)
-                    self._keys[person] = key
-            except (OSError, ValueError, KeyError, TypeError) as error:
+        What the old one sealed is read as `NO_KEY` from now on, also if the key is found again: put
+        it back first, if there is a backup of the keys. Nothing is changed for those who have one.
+        """
+        with self._lock:
+            if person not in self._lost_persons():
                 raise VaultError(
-                    f"{path.name!r} in the vault {self.folder.name!r} is damaged ({error!s:.60}). "
-                    f"Take it from a backup of the keys, or remove it: what it sealed is then lost."
-                ) from None
-        for person in [*self._forgotten]:  # a crash may have come between note and destruction
-            self.forget(person)
+                    f"The key of {person!r} is not lost, so there is nothing to replace."
+                )
+            self._lost.discard(person)
+            self._make(person, replaces=True)
+
+    def _make(self, person: str, *, replaces: bool = False) -> Key:
+        key = Key(AESGCM.generate_key(256), replaces)
+        if self._files is not None:
+            # On the disk before the first event: a sealed value without a key is lost.
+            self._files.keep(person, key)
+        self._keys[person] = key
+        return key
+
+    def _lost_persons(self) -> set[str]:
+        """Those of whom a log holds sealed values that no key opens."""
+        for log in self._unseen:
+            with suppress(StoreClosedError):
+                rows = log.sql(_SEALED_PERSONS).fetchall()
+                self._lost |= {person for (person,) in rows if person is not None}
+        self._unseen.clear()
+        self._lost -= self._keys.keys() | self._forgotten.keys()
+        return self._lost
 
 
 class _Opening(Upcasters):
@@ -373,38 +384,3 @@ def _bound(aggregate_id: str | None, sequence_number: int | None, name: str) -> 
 
 def _text(data: Json) -> str:
     return json.dumps(data, sort_keys=True)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a small file, whole and on the disk when this returns."""
-    part = path.with_name(path.name + ".part")
-    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    _flush_folder(path.parent)
-
-
-def _destroy(path: Path) -> bool:
-    """Overwrite a file where it lies, then remove it; False when there is none."""
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        return False
-    with path.open("r+b", buffering=0) as file:
-        file.write(bytes(size))
-        os.fsync(file.fileno())
-    path.unlink()
-    _flush_folder(path.parent)
-    return True
-
-
-def _flush_folder(folder: Path) -> None:
-    with suppress(OSError):  # not every system can
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)

@@ -33,7 +33,8 @@ BATCH = 50_000  # events between two commits of the index
 class SearchProjector(Follower[SearchIndex]):
     """Keeps documents up to date: `SearchProjector(store, OrderDocuments)`; compare `Projector`.
 
-    The index is in memory, or in the folder `database`, which only this class may use. One that is
+    The index is in memory, or in the folder `database`, which only this class may use, in one
+    process at a time (a second one gets `StoreLockedError`). An index that is
     damaged, or belongs to another log, is dropped and rebuilt; `notice` says so. One of another
     `version`, or with other fields, keeps answering, and `catch_up` raises `StaleProjectionError`
     until `rebuild`.
@@ -133,6 +134,7 @@ class SearchProjector(Follower[SearchIndex]):
     def close(self) -> None:
         """Let go of the index. Nothing is lost: each `catch_up` ends with a commit."""
         self._index.close()
+        self._folder.close()
 
     # -- work ------------------------------------------------------------------------------
 

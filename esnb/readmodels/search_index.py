@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -33,6 +33,7 @@ from esnb.readmodels.delivery import OvertakenError
 from esnb.readmodels.search_projection import SearchProjection
 from esnb.readmodels.search_text import WORDS, text_of
 from esnb.store.event_rows import event_from_row, text_row
+from esnb.store.file_lock import hold_lock_beside
 
 _HEAP = 15_000_000  # bytes, the least that Tantivy takes
 _MAGIC = 1337  # of the footer of a file of Tantivy
@@ -212,10 +213,11 @@ class Writer:
 
 
 class IndexFolder:
-    """The folder of a search: which index in it is in use."""
+    """The folder of a search: which index in it is in use. One process at a time has it."""
 
     def __init__(self, root: Path | None) -> None:
         self.root = root
+        self._unlock: Callable[[], object] | None = None
 
     def current(self) -> Path | None:
         """The folder of the index in use; a new one if there is none."""
@@ -227,6 +229,7 @@ class IndexFolder:
             raise InvalidEventError(
                 f"{self.root.name!r} cannot be the folder of an index: {error.strerror}."
             ) from None
+        self._unlock = self._unlock or hold_lock_beside(self.root, self)
         pointer = self.root / _CURRENT
         if not pointer.exists():
             if any(self.root.iterdir()):
@@ -236,6 +239,12 @@ class IndexFolder:
                 )
             pointer.write_text(uuid4().hex)
         return self.root / Path(pointer.read_text(errors="replace").strip() or "lost").name
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        if self._unlock is not None:
+            self._unlock()
+            self._unlock = None
 
     def another(self) -> Path | None:
         """A folder for a new index."""

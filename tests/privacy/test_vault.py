@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any, ClassVar
 
 import duckdb
 import pandas as pd
@@ -17,16 +13,10 @@ from hypothesis import strategies as st
 
 from esnb import (
     ANY,
-    Aggregate,
     DuplicateEventError,
-    Event,
     EventStore,
     InvalidEventError,
-    LessonClock,
-    Projection,
-    Projector,
     Upcasters,
-    handles,
     interchange,
     new_event,
     replay,
@@ -34,73 +24,17 @@ from esnb import (
 )
 from esnb.privacy.find_copies import find_copies
 from esnb.privacy.vault import FORGOTTEN, NO_KEY, KeyVault, VaultError, forget
-from esnb.readmodels.search import SearchProjection, SearchProjector
 from esnb.store.conditions import AppendCondition
-from tests.support import JSON, ROOT, exactly
-
-PERSONAL = {
-    "Registered": {"customer": ["name", "email"]},
-    "Gift": {"sender": ["sender_name"], "receiver": ["receiver_name", "address"]},
-}
-ADA = {"customer": "c-17", "name": "Ada Lovelace", "email": "ada@example.org", "level": 3}
-EVE = {"customer": "c-18", "name": "Eve Moneypenny", "email": "eve@example.org", "level": 1}
-
-
-class Customer(Aggregate):
-    """A customer with a snapshot at every second event."""
-
-    aggregate_type = "CUSTOMER"
-    snapshot_every = 2
-
-    def __init__(self) -> None:
-        self.name: Any = None
-        self.email: Any = None
-        self.level = 0
-
-    def apply(self, event: Event) -> None:
-        if event.type == "Registered":
-            self.name, self.email = event.data.get("name"), event.data.get("email")
-        self.level += event.data.get("level", 0)
-
-
-class Customers(Projection):
-    """A list of customers."""
-
-    tables: ClassVar = {"customers": "id varchar primary key, name varchar, level integer"}
-
-    @handles("Registered")
-    def registered(self, db, event):
-        db.execute(
-            "insert into customers values (?, ?, ?)",
-            [event.data["customer"], event.data["name"], event.data["level"]],
-        )
-
-
-class Names(SearchProjection):
-    """A search index of names."""
-
-    fields: ClassVar[dict[str, float]] = {"name": 1.0}
-
-    def apply(self, document, event):
-        return {"name": event.data["name"]} if event.type == "Registered" else document
-
-
-def opened(path: Path | None = None, vault: KeyVault | None = None, **more: Any) -> EventStore:
-    vault = KeyVault(personal=PERSONAL) if vault is None else vault
-    return EventStore(path, clock=LessonClock(), vault=vault, **more)
-
-
-def register(store: EventStore, data: dict[str, Any], **more: Any) -> Event:
-    event = new_event("Registered", data, **more)
-    store.append(
-        f"customer-{data['customer']}", [event], expected_version=0, aggregate_type="CUSTOMER"
-    )
-    return event
-
-
-def raw(store: EventStore) -> str:
-    return str(store.sql("from events").fetchall())
-
+from tests.privacy.people import (
+    ADA,
+    EVE,
+    PERSONAL,
+    Customer,
+    opened,
+    raw,
+    register,
+)
+from tests.support import JSON, exactly
 
 # -- sealing and opening -------------------------------------------------------------------------
 
@@ -388,120 +322,6 @@ def test_replay_and_the_others_data_survive_forgetting(registered, leaving):
     assert store.verify().ok
 
 
-# -- the keys in files ---------------------------------------------------------------------------
-
-
-def bytes_of(folder: Path) -> bytes:
-    return b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
-
-
-def test_keys_come_back_when_the_vault_is_opened_again(tmp_path):
-    with opened(tmp_path / "s.duckdb", KeyVault(tmp_path / "keys", personal=PERSONAL)) as store:
-        register(store, ADA)
-        register(store, EVE)
-        forget(store, "c-18")
-    vault = KeyVault(tmp_path / "keys", personal=PERSONAL)
-    assert (vault.persons(), vault.forgotten("c-18") is not None) == (["c-17"], True)
-    with opened(tmp_path / "s.duckdb", vault) as store:
-        assert [e.data.get("name") for e in store.read_all()] == ["Ada Lovelace", FORGOTTEN, None]
-
-
-def test_the_key_is_in_no_file_after_forgetting(tmp_path):
-    vault = KeyVault(tmp_path / "keys", personal=PERSONAL)
-    with opened(tmp_path / "s.duckdb", vault) as store:
-        register(store, ADA)
-        key = vault._keys["c-17"]
-        text = base64.b64encode(key)
-        assert text in bytes_of(tmp_path / "keys")
-        assert text not in (tmp_path / "s.duckdb").read_bytes()
-        assert b"Lovelace" not in bytes_of(tmp_path)
-        forget(store, "c-17")
-    everything = bytes_of(tmp_path)
-    assert text not in everything
-    assert key not in everything
-    assert vault.persons() == []
-
-
-def test_a_key_file_is_overwritten_before_it_is_removed(tmp_path):
-    """Seen through a second name of the same file: removing the first leaves the bytes."""
-    vault = KeyVault(tmp_path / "keys", personal=PERSONAL)
-    register(opened(vault=vault), ADA)
-    (file,) = (tmp_path / "keys").glob("*.key")
-    second = tmp_path / "second"
-    second.hardlink_to(file)
-    size = len(second.read_bytes())
-    vault.forget("c-17")
-    assert second.read_bytes() == bytes(size)
-    assert not file.exists()
-
-
-def test_a_duckdb_file_would_keep_deleted_keys(tmp_path):
-    """Why a key is a small file of its own, and not a row of a database."""
-    path = tmp_path / "keys.duckdb"
-    with duckdb.connect(str(path)) as db:
-        db.execute("create table keys (person varchar, key varchar)")
-        db.execute("insert into keys values ('c-17', 'KEY-OF-ADA'), ('c-18', 'KEY-OF-EVE')")
-    with duckdb.connect(str(path)) as db:
-        db.execute("delete from keys where person = 'c-17'")
-        db.execute("checkpoint")
-        assert b"KEY-OF-ADA" in path.read_bytes()
-
-
-def test_a_backup_of_the_keys_brings_nobody_back(tmp_path):
-    keys = tmp_path / "keys"
-    with opened(tmp_path / "s.duckdb", KeyVault(keys, personal=PERSONAL)) as store:
-        register(store, ADA)
-        backup = {p.name: p.read_bytes() for p in keys.iterdir()}
-        forget(store, "c-17")
-    for path in keys.iterdir():
-        path.unlink()
-    for name, content in backup.items():
-        (keys / name).write_bytes(content)
-    vault = KeyVault(keys, personal=PERSONAL)
-    assert vault.persons() == ["c-17"]
-    with opened(tmp_path / "s.duckdb", vault) as store:
-        assert store.events("customer-c-17")[0].data["name"] == FORGOTTEN
-    assert vault.persons() == []
-    assert not list(keys.glob("*.key"))
-
-
-def test_a_crash_between_note_and_destruction_is_finished_when_the_vault_opens(tmp_path):
-    keys = tmp_path / "keys"
-    vault = KeyVault(keys, personal=PERSONAL)
-    register(opened(vault=vault), ADA)
-    (file,) = keys.glob("*.key")
-    content = file.read_bytes()
-    vault.forget("c-17")
-    file.write_bytes(content)  # as if the process had died before it
-    assert KeyVault(keys, personal=PERSONAL).persons() == []
-    assert not file.exists()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b'{"person": "c-17", "key": "AAAA"}', b"\xff"]
-)
-def test_a_damaged_key_file_is_named(tmp_path, content):
-    vault = KeyVault(tmp_path / "keys", personal=PERSONAL)
-    register(opened(vault=vault), ADA)
-    (file,) = (tmp_path / "keys").glob("*.key")
-    file.write_bytes(content)
-    with pytest.raises(VaultError, match="is damaged"):
-        KeyVault(tmp_path / "keys", personal=PERSONAL)
-
-
-def test_a_folder_that_cannot_hold_keys_is_named_and_nothing_is_stored(tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(VaultError, match="'file', cannot be used"):
-        KeyVault(tmp_path / "file", personal=PERSONAL)
-    store = opened(vault=KeyVault(tmp_path / "keys", personal=PERSONAL))
-    (tmp_path / "keys").rmdir()
-    with pytest.raises(VaultError, match="cannot be written to 'keys'"):
-        register(store, ADA)
-    assert (store.position, store.vault.persons()) == (0, [])
-    (tmp_path / "keys").mkdir()
-    register(store, ADA)
-
-
 # -- exports -------------------------------------------------------------------------------------
 
 WRITERS = {
@@ -526,136 +346,3 @@ def test_exports_of_the_log_hold_what_is_sealed_and_come_back(tmp_path, file):
         assert [e.data for e in copy.read_all()] == [ADA, EVE]
         forget(store, "c-17")  # the key is one, wherever the copies are
         assert next(copy.read_all()).data["name"] == FORGOTTEN
-
-
-# -- copies --------------------------------------------------------------------------------------
-
-
-def test_every_copy_is_found_and_can_be_cleaned(tmp_path):
-    vault = KeyVault(tmp_path / "keys", personal=PERSONAL)
-    store = opened(tmp_path / "s.duckdb", vault)
-    register(store, ADA)
-    register(store, EVE)
-    customer = store.load(Customer, "customer-c-17")
-    customer.record("Visited", level=1)
-    store.save(customer)  # takes a snapshot
-    table = Projector(store, Customers, tmp_path / "read.duckdb")
-    table.catch_up()
-    index = SearchProjector(store, Names)
-    index.catch_up()
-    table.df().to_csv(tmp_path / "customers.csv")
-    notebook = {"cells": [
-        {"cell_type": "code", "source": ["store.load(Customer, 'customer-c-17')"],
-         "outputs": [{"output_type": "execute_result", "data": {"text/plain": [repr(customer)]}}]},
-    ]}  # fmt: skip
-    (tmp_path / "look.ipynb").write_text(json.dumps(notebook))
-    places = (store, table, index, tmp_path / "customers.csv", tmp_path / "look.ipynb")
-    words = ["Lovelace"]
-    before = find_copies(words, *places)
-    assert set(before["place"]) == {
-        "EventStore", "Projector", "SearchProjector", "customers.csv", "look.ipynb"
-    }  # fmt: skip
-    assert "snapshots.state_json" in set(before["where"])
-    forget(store, "c-17")
-    # The key alone does not reach the copies.
-    after = find_copies(words, *places)
-    assert set(after["place"]) == set(before["place"])
-    assert not after["where"].str.startswith("events.").any()
-    assert store.load(Customer, "customer-c-17").name == "Ada Lovelace"  # the snapshot
-    store.delete_snapshots("customer-c-17")
-    assert store.load(Customer, "customer-c-17").name == FORGOTTEN
-    index.rebuild()
-    table.rebuild()
-    assert table.df().set_index("id")["name"].to_dict() == {"c-17": FORGOTTEN, "c-18": EVE["name"]}
-    table.close()
-    (tmp_path / "read.duckdb").unlink()  # the engine keeps freed blocks; a new file has none
-    (tmp_path / "customers.csv").unlink()
-    notebook["cells"][0]["outputs"] = []
-    (tmp_path / "look.ipynb").write_text(json.dumps(notebook))
-    store.close()
-    with opened(tmp_path / "s.duckdb", vault) as store:
-        fresh = Projector(store, Customers, tmp_path / "read.duckdb")
-        fresh.catch_up()
-        assert find_copies(words, store, fresh, vault, tmp_path).empty
-        assert not find_copies(["Moneypenny"], fresh).empty
-        fresh.close()
-
-
-def test_a_deleted_snapshot_stays_in_the_bytes_until_the_log_moves_to_a_new_file(tmp_path):
-    vault = KeyVault(personal=PERSONAL)
-    store = opened(tmp_path / "s.duckdb", vault)
-    for data in (ADA, EVE):
-        register(store, data)
-        Customer.take_snapshot(store, f"customer-{data['customer']}")
-    forget(store, "c-17")
-    store.delete_snapshots("customer-c-17")
-    interchange.write_jsonl(store, tmp_path / "log.jsonl")
-    proof = store.proof
-    store.close()
-    # The engine marks the row as deleted, and writes it to the file all the same.
-    assert not find_copies(["Lovelace"], tmp_path / "s.duckdb").empty
-    log = interchange.read_jsonl(tmp_path / "log.jsonl")
-    interchange.restore(log, tmp_path / "new.duckdb", proof=proof).close()
-    (tmp_path / "s.duckdb").unlink()
-    assert find_copies(["Lovelace"], tmp_path).empty
-    with opened(tmp_path / "new.duckdb", vault) as store:
-        assert store.events("customer-c-18")[0].data == EVE
-
-
-@pytest.mark.parametrize("name", ["Ada Lovelace", "lovelace", 'Zoë "O\'Neil"', "Jürgen\\Groß"])
-def test_a_word_is_found_however_it_is_written(tmp_path, name):
-    full = {"lovelace": "Ada LOVELACE"}.get(name, name)
-    store = EventStore(tmp_path / "s.duckdb", clock=LessonClock())
-    register(store, {**ADA, "name": full})
-    interchange.write_jsonl(store, tmp_path / "a.jsonl")
-    interchange.write_jsonl(store, tmp_path / "a.jsonl.gz")
-    interchange.write_parquet(store, tmp_path / "a.parquet")
-    (tmp_path / "ascii.json").write_text(json.dumps({"name": full}))
-    found = find_copies([name], store, tmp_path)
-    assert {"events.event_data"} <= set(found["where"])
-    for file in ("a.jsonl", "a.jsonl.gz: unpacked", "a.parquet: event_data", "ascii.json"):
-        assert file in set(found["where"]), file
-    assert any(where.startswith("file s.duckdb") for where in found["where"])
-
-
-def test_a_search_of_files_leaves_the_store_locked(tmp_path):
-    """A process that opens and closes a file gives away its lock on it, so another one reads."""
-    store = EventStore(tmp_path / "s.duckdb", clock=LessonClock())
-    register(store, ADA)
-    assert not find_copies(["Lovelace"], store, tmp_path).empty
-    code = "import sys; from esnb import EventStore; EventStore(sys.argv[1])"
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "s.duckdb")], cwd=ROOT, capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert "StoreLockedError" in done.stderr
-
-
-def test_compressed_texts_are_found_in_the_tables_of_a_file(tmp_path):
-    path = tmp_path / "s.duckdb"
-    with EventStore(path, clock=LessonClock()) as store:
-        events = [new_event("Registered", name=f"{n % 7} Lovelace") for n in range(4000)]
-        store.append("all", events, expected_version=0, aggregate_type="T")
-        in_use = find_copies(["Lovelace"], path)
-    found = find_copies(["Lovelace"], path).set_index("where")["times"]
-    assert found["events.event_data"] == 4000
-    assert found.get("bytes", 0) < 4000  # most of them are not there as plain text
-    assert "events.event_data" not in set(in_use["where"])
-    (tmp_path / "broken.duckdb").write_bytes(b"no database, and Lovelace")
-    assert find_copies(["Lovelace"], tmp_path / "broken.duckdb")["where"].tolist() == ["bytes"]
-
-
-@pytest.mark.parametrize("words", [[], [""], [" "], [None], ""])
-def test_nothing_to_look_for_is_refused(words):
-    with pytest.raises(InvalidEventError, match="non-empty texts"):
-        find_copies(words)
-
-
-def test_a_place_that_cannot_be_searched_is_named(tmp_path):
-    with pytest.raises(InvalidEventError, match="no file or folder 'gone'"):
-        find_copies(["Ada"], tmp_path / "gone")
-    with pytest.raises(InvalidEventError, match="A place to search is"):
-        find_copies(["Ada"], 17)
-    vault = KeyVault(personal=PERSONAL)
-    register(opened(vault=vault), ADA)
-    assert find_copies(["c-17"], vault)["where"].tolist() == ["keys"]
