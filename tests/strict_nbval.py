@@ -123,6 +123,15 @@ class StrictNotebook(IPyNbFile):
             source, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
         )
 
+    def teardown(self) -> None:
+        # Asked to end, as JupyterLab does it, a kernel tidies its temporary folders. nbval kills it.
+        kernel = self.kernel
+        if kernel is not None and kernel.is_alive():
+            kernel.km.shutdown_wait_time = 60.0
+            kernel.kc.stop_channels()
+            kernel.km.shutdown_kernel(now=False)
+        super().teardown()
+
     @property
     def is_exercise(self) -> bool:
         return "exercises" in self.path.parts
