@@ -124,7 +124,7 @@ class StrictNotebook(IPyNbFile):
         )
 
     def teardown(self) -> None:
-        # Asked to end, as JupyterLab does it, a kernel tidies its temporary folders. nbval kills it.
+        # Asked to end, as JupyterLab asks, a kernel tidies its temporary folders; nbval kills it.
         kernel = self.kernel
         if kernel is not None and kernel.is_alive():
             kernel.km.shutdown_wait_time = 60.0
