@@ -27,7 +27,8 @@ from typing import Any
 from esnb.course.exercises.engine.time_limit import slowness
 
 from .log import ClassroomError
-from .rpc import Elsewhere, Gone, Peer, StandIn
+from .peer import Elsewhere, Gone, Peer, message_in
+from .stand_ins import StandIn
 
 __all__ = ["LIMIT", "Apart", "Elsewhere", "Gone", "StandIn"]
 
@@ -74,7 +75,7 @@ def _child() -> None:
             if kind == "run":
                 return run(fields["source"])
             if kind == "method":  # with the lists of its class as they are over there
-                thing, lists = self._kept[fields["ref"]], fields["kwargs"]
+                thing, lists = self.kept(fields["ref"]), fields["kwargs"]
                 own = {name: getattr(thing, name) for name in lists}
                 for name, value in lists.items():
                     own[name][:] = value
@@ -96,7 +97,7 @@ def _child() -> None:
     peer = Child(send, inward.readline)
     peer.is_child = True
     while line := inward.readline():
-        send(json.dumps(peer._served(json.loads(line))))
+        send(json.dumps(peer.served(message_in(line))))
         verdict, peer.verdict = peer.verdict, None
         if verdict is not None and not isinstance(verdict, Gone):
             return  # the learner's code wants to end the process
