@@ -31,6 +31,7 @@ from esnb.errors import (
     StoreCorruptError,
     StoreFullError,
     StoreLockedError,
+    StoreUnavailableError,
     UpcastError,
 )
 from esnb.events import Event, new_event
@@ -83,6 +84,7 @@ __all__ = [
     "ConcurrencyError",
     "DuplicateEventError",
     "StoreLockedError",
+    "StoreUnavailableError",
     "StoreClosedError",
     "NotAStoreError",
     "StoreCorruptError",

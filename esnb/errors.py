@@ -144,6 +144,14 @@ class StoreClosedError(EsnbError):
     """The store was closed, so it can neither read nor write."""
 
 
+class StoreUnavailableError(EsnbError, ConnectionError):
+    """The server of a shared store cannot be reached, or did not answer in time.
+
+    Whether an append was stored is then unknown. Repeat it with the same events: if it was stored
+    after all, the repeat changes nothing and returns the first result.
+    """
+
+
 class StoreFullError(EsnbError):
     """The disk is full. What was acknowledged is stored; this append is not."""
 

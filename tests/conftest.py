@@ -17,9 +17,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.lab import chromium, lab, lab_server
 from tests.pages import open_page
+from tests.postgres import postgres
 from tests.postgres_server import server
 
-__all__ = ["chromium", "lab", "lab_server", "open_page", "server"]
+__all__ = ["chromium", "lab", "lab_server", "open_page", "postgres", "server"]
 
 # The longest begin first, so that no process is left alone with one at the end of a run; seconds of
 # a quiet machine are behind the order. Files that are not named follow, notebooks last.

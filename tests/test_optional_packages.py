@@ -34,7 +34,15 @@ sys.meta_path[:] = map(Hiding, sys.meta_path)
 #: The extras of pyproject.toml, and the modules of esnb that cannot be imported without them.
 EXTRAS = {
     "confluent_kafka": [],
-    "psycopg": [],
+    "psycopg": [
+        "esnb.outgrow.postgres_connections",
+        "esnb.outgrow.postgres_copy",
+        "esnb.outgrow.postgres_errors",
+        "esnb.outgrow.postgres_log",
+        "esnb.outgrow.postgres_replica",
+        "esnb.outgrow.postgres_schema",
+        "esnb.outgrow.postgres_store",
+    ],
     "psycopg_binary": [],
     "nbgrader": ["esnb.course.classroom.nbgrading"],
 }
@@ -138,6 +146,11 @@ def test_the_core_works_without_any_of_them(tmp_path: Path) -> None:
             "from esnb import EventStore\nfrom esnb.transports.kafka import KafkaPublisher\n"
             "KafkaPublisher(EventStore(), 'shop', {}, 'sent.txt').publish()",
             "pip install confluent-kafka",
+        ),
+        (
+            "psycopg",
+            "from esnb import EventStore\nEventStore.connect('postgresql://localhost/shop')",
+            "pip install 'esnb[postgres]'",
         ),
         (
             "psycopg",

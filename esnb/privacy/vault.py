@@ -36,7 +36,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from esnb.clock import SystemClock, utc
+from esnb.clock import SystemClock
 from esnb.errors import InvalidEventError, StoreClosedError
 from esnb.event_json import Json, dump_json, load_json
 from esnb.events import Event, new_event
@@ -55,11 +55,6 @@ PERSON_FORGOTTEN: Final = "PersonForgotten"
 
 _NONCE = 12
 _SHAPE = {"sealed", "box"}
-
-_SEALED_PERSONS = """
-select distinct unnest(json_extract_string(event_data, '$.*.sealed')) from events
-where contains(event_data::varchar, '"sealed"')
-"""
 
 #: Event type -> the field that names the person -> the fields that are theirs.
 Personal = Mapping[str, Mapping[str, Sequence[str]]]
@@ -228,15 +223,11 @@ class KeyVault:
         `EventStore` does it when it opens: a backup of the keys, put back, brings nobody back.
         """
         self._unseen.add(log)
-        rows = log.sql(
-            "select event_data->>'$.person', occurred_at from events where event_type = ? "
-            "order by position",
-            [PERSON_FORGOTTEN],
-        ).fetchall()
-        again = [person for person, _ in rows if person in self._keys]
-        for person, at in rows:
+        facts = [(e.data["person"], e.occurred_at) for e in log.of_type(PERSON_FORGOTTEN)]
+        again = [person for person, _ in facts if person in self._keys]
+        for person, at in facts:
             if person in again or person not in self._forgotten:
-                self.forget(person, utc(at.isoformat() + "Z"))
+                self.forget(person, at)
         return again
 
     def replace_lost_key(self, person: str) -> None:
@@ -265,8 +256,9 @@ class KeyVault:
         """Those of whom a log holds sealed values that no key opens."""
         for log in self._unseen:
             with suppress(StoreClosedError):
-                rows = log.sql(_SEALED_PERSONS).fetchall()
-                self._lost |= {person for (person,) in rows if person is not None}
+                for text in log.data_with('"sealed"'):
+                    values = load_json(text).values()
+                    self._lost |= {value["sealed"] for value in values if _is_sealed(value)}
         self._unseen.clear()
         self._lost -= self._keys.keys() | self._forgotten.keys()
         return self._lost
@@ -322,10 +314,7 @@ def forget(store: EventStore, person: str, *, reason: str = "") -> Event:
             )
         counts: dict[str, int] = {}
         events = 0
-        for (text,) in store.sql(
-            "select event_data::varchar from events where contains(event_data::varchar, ?)",
-            [json.dumps(person)[1:-1]],
-        ).fetchall():
+        for text in store.data_with(dump_json({"": person}, "person")[5:-2]):
             theirs = [
                 n for n, v in load_json(text).items() if _is_sealed(v) and v["sealed"] == person
             ]

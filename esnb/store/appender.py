@@ -240,8 +240,8 @@ class Appender(MatchingReader):
 
     def _stored_already(self, aggregate_id: str, batch: list[Event]) -> Appended | None:
         """The first result, when these very events are in the stream; None when none of them is."""
-        # As rows of a stream hold them: 16 bytes.
-        ids = {event.event_id.bytes for event in batch if event.event_id is not None}
+        given = [event.event_id for event in batch if event.event_id is not None]
+        ids = {*given, *(event_id.bytes for event_id in given)}  # rows of a file hold 16 bytes
         rows = whole_stream(self._log, aggregate_id)
         rows = [row for row in rows if _event_id(row) in ids]
         found = list(map(event_from_row, rows))

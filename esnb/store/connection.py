@@ -24,6 +24,7 @@ import duckdb
 
 from esnb.errors import StoreClosedError, StoreLockedError
 from esnb.store import schema
+from esnb.store.conditions import AppendCondition
 from esnb.store.engine_errors import (
     IN_MEMORY,
     closed,
@@ -99,8 +100,7 @@ class Log:
         self._connection = connection
         try:
             with self.translated():
-                # `release` makes the checkpoint, so that it can leave a file alone that is not
-                # known to be a whole store, or that somebody moved.
+                # `release` makes the checkpoint, or leaves alone what is not a whole store.
                 connection.execute("pragma disable_checkpoint_on_shutdown")
                 tables = schema.tables_of(connection)
                 if not tables and self._head_file is not None and not accept_missing:
@@ -161,8 +161,12 @@ class Log:
             finally:
                 cursor.close()
 
+    def where(self, condition: AppendCondition, data: bool) -> tuple[str, list[Any]]:
+        """A condition in SQL with its values; `data=False` leaves its `where` out."""
+        return condition.sql(data)
+
     def head(self, aggregate_id: str) -> tuple[int, str | None]:
-        """Latest sequence number and type of an aggregate; (0, None) when there is none."""
+        """Latest sequence number and type of an aggregate; (0, None) for an unknown one."""
         return self.heads().get(aggregate_id, (0, None))
 
     def heads(self) -> dict[str, tuple[int, str]]:
@@ -177,11 +181,6 @@ class Log:
                     )
                 }
             return self._heads
-
-    def head_in_memory(self, aggregate_id: str) -> tuple[int, str | None] | None:
-        """What `head` gives, or None where it would have to ask the database first."""
-        heads = self._heads
-        return None if heads is None else heads.get(aggregate_id, (0, None))
 
     def snapshot_ids(self) -> set[str]:
         """The aggregates that have snapshots: read once, kept up to date by `snapshots.py`."""
@@ -360,7 +359,7 @@ class Log:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the database is closed, so that its file may be opened again."""
+        """Whether its file may be opened again."""
         return bool(self._why_closed)
 
     def never_destroy(self) -> None:

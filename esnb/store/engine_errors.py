@@ -42,7 +42,8 @@ def closed(name: str) -> str:
             "The store in memory is closed, and its events are gone with it. Make it again: run "
             "the cells from the one that made it, or open the store in a file next time."
         )
-    return f"The store {name!r} is closed. Open it again: EventStore(path)."
+    again = "EventStore.connect(url)" if "://" in name else "EventStore(path)"
+    return f"The store {name!r} is closed. Open it again: {again}."
 
 
 def must_reopen(name: str) -> StoreFullError:

@@ -14,9 +14,7 @@ from typing import Any, Literal, Protocol, Self
 import pandas as pd
 
 from esnb.clock import Clock, LessonClock, SystemClock, utc
-from esnb.errors import (
-    InvalidEventError,
-)
+from esnb.errors import InvalidEventError
 from esnb.event_json import dump_json
 from esnb.events import check_name
 from esnb.store import bulk_load, snapshots
@@ -24,9 +22,9 @@ from esnb.store.appended import Appended
 from esnb.store.appender import Appender, Vault
 from esnb.store.backup import restore_backup, write_backup
 from esnb.store.conditions import Conditions
-from esnb.store.event_rows import (
-    naive_utc,
-)
+from esnb.store.connection import Log
+from esnb.store.connectors import connector
+from esnb.store.event_rows import naive_utc
 from esnb.store.expected_version import ANY, ExpectedVersion
 from esnb.store.frame_table import Roles, split_rows
 from esnb.store.hash_chain import Proof, Verified, verify
@@ -42,6 +40,18 @@ class Savable(Protocol):
     def save_to(self, store: EventStore, condition: Conditions = None) -> Appended:
         """Append what was recorded."""
         ...
+
+
+def check_parts(clock: object, upcasters: object, vault: object) -> None:
+    """Refuse what cannot be part of a store, with `InvalidEventError`; None is fine."""
+    if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "new_id")):
+        raise InvalidEventError(
+            f"clock has now() and new_id(), such as LessonClock(); found {clock!r:.60}."
+        )
+    if upcasters is not None and not isinstance(upcasters, Upcasters):
+        raise InvalidEventError(f"upcasters is an Upcasters(), found {upcasters!r:.60}.")
+    if vault is not None and not hasattr(vault, "seal"):
+        raise InvalidEventError(f"vault is a KeyVault, found {vault!r:.60}.")
 
 
 class EventStore(Appender):
@@ -69,15 +79,12 @@ class EventStore(Appender):
         vault: Vault | None = None,
         accept_missing: bool = False,
     ) -> None:
-        if clock is not None and not (hasattr(clock, "now") and hasattr(clock, "new_id")):
-            raise InvalidEventError(
-                f"clock has now() and new_id(), such as LessonClock(); found {clock!r:.60}."
-            )
-        if upcasters is not None and not isinstance(upcasters, Upcasters):
-            raise InvalidEventError(f"upcasters is an Upcasters(), found {upcasters!r:.60}.")
-        if vault is not None and not hasattr(vault, "seal"):
-            raise InvalidEventError(f"vault is a KeyVault, found {vault!r:.60}.")
-        log = open_log(path, accept_missing)
+        check_parts(clock, upcasters, vault)
+        self._begin(open_log(path, accept_missing), clock, upcasters, vault)
+
+    def _begin(
+        self, log: Log, clock: Clock | None, upcasters: Upcasters | None, vault: Vault | None
+    ) -> None:
         # An empty registry is kept as well: its owner may register steps later.
         steps = Upcasters() if upcasters is None else upcasters
         #: Rows that `from_frame(..., on_bad="report")` left out; None otherwise.
@@ -89,6 +96,27 @@ class EventStore(Appender):
         self._finalizer = weakref.finalize(self, log.release)
         if vault is not None:
             vault.forget_again(self)
+
+    @staticmethod
+    def connect(
+        url: str,
+        *,
+        clock: Clock | None = None,
+        upcasters: Upcasters | None = None,
+        vault: Vault | None = None,
+        **settings: Any,
+    ) -> EventStore:
+        """The store on a server, which many processes share: "postgresql://ada@localhost/shop".
+
+        It keeps the promises of the store in a file, with the same methods and errors; its class,
+        `esnb.outgrow.postgres_store.PostgresStore`, says what differs and which `settings` it has.
+        Raises `InvalidEventError` for another address, and `StoreUnavailableError` where no server
+        answers.
+        """
+        store: EventStore = connector(url)(
+            url, clock=clock, upcasters=upcasters, vault=vault, **settings
+        )
+        return store
 
     @classmethod
     def from_frame(

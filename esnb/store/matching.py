@@ -44,9 +44,9 @@ class MatchingReader(Reader):
             every = bool(self.upcasters)
             if every and condition.event_types:  # other types may become these
                 types = (*condition.event_types, *self.upcasters.sources())
-                where, values = replace(condition, event_types=types).sql(data=False)
+                where, values = self._log.where(replace(condition, event_types=types), False)
             else:
-                where, values = condition.sql(data=not every)
+                where, values = self._log.where(condition, not every)
             rows = self._log.rows(
                 f"select {COLUMNS} from events where {where} and position <= ? "
                 "order by position limit ?",

@@ -255,6 +255,22 @@ class Reader(StreamReader):
             [aggregate_id],
         ).df()
 
+    def of_type(self, event_type: str) -> list[Event]:
+        """All events of a type as they were written, by position."""
+        rows = self._log.rows(
+            f"select {EVENT_COLUMNS} {UP_TO_HORIZON} and event_type = ? order by position",
+            [0, self._head(), self._time_limit(None), event_type],
+        )
+        return list(map(event_from_row, rows))
+
+    def data_with(self, text: str) -> list[str]:
+        """The data of the events in whose JSON a text stands, as it is stored."""
+        rows = self._log.rows(
+            f"select event_data::varchar {UP_TO_HORIZON} and strpos(event_data::varchar, ?) > 0",
+            [0, self._head(), self._time_limit(None), text],
+        )
+        return [data for (data,) in rows]
+
     def stored(self, aggregate_type: str, ids: Sequence[str] | None = None) -> Iterator[Event]:
         """The events of a type of aggregate as they were written, by position: of all, or of
         those named."""

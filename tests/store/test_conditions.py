@@ -26,9 +26,8 @@ from tests.support import TEXT, Tally, run_threads
 
 
 @pytest.fixture
-def store():
-    with EventStore(clock=LessonClock()) as store:
-        yield store
+def store(both):
+    return both
 
 
 def put(store, stream, kind, data=None, condition=None, **fields):
@@ -228,20 +227,20 @@ def test_save_takes_a_condition_and_keeps_what_was_recorded(store):
     assert store.save(tally).version == 1
 
 
-def test_old_data_meets_a_condition_in_todays_shape():
+def test_old_data_meets_a_condition_in_todays_shape(make_store):
     upcasters = Upcasters()
 
     @upcasters.register("VoucherUsed", 1)
     def rename(data):
         return {"voucher": data["code"]}
 
-    with EventStore(clock=LessonClock(), upcasters=upcasters) as store:
-        put(store, "order-1", "VoucherUsed", code="SPRING")
-        put(store, "order-2", "VoucherUsed", code="SUMMER")
-        with pytest.raises(AppendConditionError, match="position 1"):
-            put(store, "order-3", "X", condition=SPRING)
-        events, _ = store.matching(AppendCondition(where={"voucher": "SUMMER"}))
-        assert [e.aggregate_id for e in events] == ["order-2"]
+    store = make_store(upcasters=upcasters)
+    put(store, "order-1", "VoucherUsed", code="SPRING")
+    put(store, "order-2", "VoucherUsed", code="SUMMER")
+    with pytest.raises(AppendConditionError, match="position 1"):
+        put(store, "order-3", "X", condition=SPRING)
+    events, _ = store.matching(AppendCondition(where={"voucher": "SUMMER"}))
+    assert [e.aggregate_id for e in events] == ["order-2"]
 
 
 def test_an_event_that_comes_while_matching_reads_is_caught_later(store, monkeypatch):
