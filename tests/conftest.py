@@ -17,8 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.lab import chromium, lab, lab_server
 from tests.pages import open_page
-from tests.postgres import postgres
-from tests.postgres_server import server
+from tests.postgres import postgres, server
 
 __all__ = ["chromium", "lab", "lab_server", "open_page", "postgres", "server"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from esnb import EventStore
-from esnb.outgrow.throw_away_server import ThrowAwayServer, why_no_server
+from esnb.outgrow.throw_away_server import OWNER, ThrowAwayServer, why_no_server
 
 _schemas = count(1)
 
@@ -22,6 +22,12 @@ def postgres() -> Iterator[ThrowAwayServer]:
         pytest.skip(why)
     with ThrowAwayServer(wal_level="logical") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def server(postgres: ThrowAwayServer) -> str:
+    """How a library connects to it, with logical decoding."""
+    return f"host={postgres.folder} user={OWNER} dbname=postgres"
 
 
 def shared_store(server: ThrowAwayServer, **options: Any) -> Any:

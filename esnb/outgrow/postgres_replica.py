@@ -52,7 +52,7 @@ class Replica(EventStore):
         Raises `StoreCorruptError` when the log there does not continue the one here, or does not
         fit its own chain: the part in question is not kept.
         """
-        log = self.log_to_write()
+        log = self._log
         with log.writing(), self._server.translated(), self._server.pool.connection() as there:
             self._check_beginning(there)
             while part := next_part(there, log.position):

@@ -19,7 +19,7 @@ from esnb import ANY, AppendCondition, ConcurrencyError, EventStore, new_event
 def write(url: str, schema: str, number: int, rounds: int) -> None:
     chance = random.Random(number)
     with EventStore.connect(url, schema=schema) as store:
-        log = store.log_to_write()
+        log = store._log
         insert = log.insert
 
         def slowly(*arguments: object) -> None:
