@@ -32,6 +32,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "09_consistency": {
         ("alone", "How does a duplicate count once?"): "it reads the delivery of the section above",
     },
+    "11_changing_events": {},
     "14_case_file": {},
 }
 
