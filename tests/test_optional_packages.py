@@ -40,6 +40,7 @@ EXTRAS = {
         "esnb.outgrow.postgres_errors",
         "esnb.outgrow.postgres_log",
         "esnb.outgrow.postgres_replica",
+        "esnb.outgrow.postgres_roles",
         "esnb.outgrow.postgres_schema",
         "esnb.outgrow.postgres_store",
     ],
