@@ -41,6 +41,7 @@ ROOMS = (
     "store", "model", "process", "readmodels", "privacy", "transports", "interchange", "capture",
     "outgrow", "shop", "datasets",
     "course.figures", "course.process_figure", "course.widgets", "course.guesses", "course.predict",
+    "course.survival",
     "course.exercises.engine", "course.exercises.bank",
     "course.exercises", "course.classroom",
 )  # fmt: skip

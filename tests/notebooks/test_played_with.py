@@ -32,6 +32,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "09_consistency": {
         ("alone", "How does a duplicate count once?"): "it reads the delivery of the section above",
     },
+    "10_analytics": {},
     "11_changing_events": {},
     "11b_forgetting_and_proof": {
         ("alone", "Who computes it for you?"): "it compares with the chain made by hand above",
