@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
-from matplotlib.axes import Axes
 
-from esnb.course import figures
 from esnb.readmodels.projection import Projection
 from esnb.readmodels.projector import Projector
 from esnb.store.reader import Reader
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _TRIES = "event_type = 'ExerciseAttempted' and event_data->>'$.outcome' <> 'not yet'"
 
@@ -134,6 +135,8 @@ class Dashboard:
 
     def draw_funnel(self) -> Axes:
         """A bar an exercise: its length who began, the filled part who got it right."""
+        from esnb.course import figures  # a second to import, for those who draw
+
         rows = self.projector.sql(
             "select exercise, count(*), count(solved_at) from progress group by all order by all"
         ).fetchall()
@@ -150,6 +153,8 @@ class Dashboard:
 
     def draw_tries(self) -> Axes:
         """How many learners needed how many tries: a disc where solved, a square where not yet."""
+        from esnb.course import figures  # a second to import, for those who draw
+
         rows = self.projector.sql("""
             select exercise, least(tries, 9), solved_at is not null, count(*)
             from progress where tries > 0 group by all order by all""").fetchall()

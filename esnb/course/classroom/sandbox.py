@@ -9,6 +9,7 @@ data. The child may send what it likes: to be right it has to send what a right 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import math
@@ -34,6 +35,8 @@ __all__ = ["LIMIT", "Apart", "Elsewhere", "Gone", "StandIn"]
 
 LIMIT = 20.0  # seconds of work for a cell, and for all calls of one check together
 PATIENCE = 8  # times the limit by the clock: a busy machine is slow, and a sleeper does no work
+MEMORY = 6 * 2**30  # bytes of address space; libraries reserve more of it than they use
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LARGEST = 20_000_000  # characters of one message
 _PRINTS = 2_000
 _PASSED = (
@@ -55,8 +58,25 @@ _PASSED = (
 # --- the child --------------------------------------------------------------------------------
 
 
+def _bind_to_the_judge() -> None:
+    """The child ends with the judge, however that ends (Linux), and has only so much memory.
+
+    What the learner's code starts is killed by `Apart.close`; it outlives only a killed judge.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform != "win32":
+        import resource
+
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # If the judge ended before the kernel was told, the pipe is closed: that is the end as well.
+
+
 def _child() -> None:
     """Run cells, and answer the judge: the main function of the learner's process."""
+    _bind_to_the_judge()
     inward, outward = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -92,6 +112,8 @@ def _child() -> None:
         with contextlib.redirect_stdout(prints), contextlib.redirect_stderr(prints):
             result = shell.run_cell(source, store_history=True)
         error = result.error_before_exec or result.error_in_exec
+        if isinstance(error, MemoryError):
+            error = MemoryError(f"this needs more than the {MEMORY / 2**30:g} GB that there are")
         return [prints.getvalue()[:_PRINTS], f"{type(error).__name__}: {error}" if error else ""]
 
     peer = Child(send, inward.readline)
