@@ -37,6 +37,9 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "11b_forgetting_and_proof": {
         ("alone", "Who computes it for you?"): "it compares with the chain made by hand above",
     },
+    "13_scale": {
+        ("alone", "What does esnb add?"): "play.py forgets __main__, which worker processes need",
+    },
     "14_case_file": {},
 }
 
