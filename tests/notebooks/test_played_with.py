@@ -37,6 +37,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
     "11b_forgetting_and_proof": {
         ("alone", "Who computes it for you?"): "it compares with the chain made by hand above",
     },
+    "12_neighbours": {},
     "13_scale": {
         ("alone", "What does esnb add?"): "play.py forgets __main__, which worker processes need",
     },
