@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 #: Words that several chapters define differently, each for its own subject. Both are shown.
 SEVERAL = {"aggregate", "contract test", "cqrs", "fold", "funnel", "hash", "idempotent", "lag"}
-SEVERAL |= {"position", "trigger"}
+SEVERAL |= {"at least once", "position", "trigger"}
 _ENTRY = re.compile(r"^- +\*\*(.+?)\*\*(?: \((.+?)\))?: +(.+?)(?=\n- |\n\n|\Z)", re.M | re.S)
 
 
