@@ -24,7 +24,7 @@ from esnb.errors import AggregateNotFoundError, ImpureApplyError, InvalidEventEr
 from esnb.events import Event
 from esnb.model.aggregate import Aggregate, Foldable, apply_to, fold, replay
 from esnb.model.default_fold import NO_RULES, LatestValues
-from esnb.model.state import Diff, attributes_of, diff_states, state_of, under
+from esnb.model.state import Diff, attributes_of, diff_states, no_such_field, state_of, under
 from esnb.store.reader import Reader
 
 _KEEP_EVERY = 64
@@ -212,14 +212,19 @@ class History(Generic[F]):
         return diff_states(self.state(a), self.state(b))
 
     def changes(self, path: str) -> pd.DataFrame:
-        """The events that changed a field (or anything below it), a row an event:
-        sequence_number, event_type, occurred_at, path, before, after."""
+        """The events that changed a field (or anything below it), one in each row:
+        sequence_number, event_type, occurred_at, path, before, after.
+
+        `InvalidEventError` for a field that no state of this history has.
+        """
         rows = []
+        seen: set[str] = set()
         previous: dict[str, Any] = {}
         for number, state in enumerate(self.states()):
+            step = diff_states(previous, state)
+            seen.update(step.paths)
             if number:
                 event = self.label(number)
-                step = diff_states(previous, state)
                 for found in step.paths:
                     if under(found, path):
                         old, new = step.changed.get(
@@ -227,6 +232,8 @@ class History(Generic[F]):
                         )
                         rows.append((number, event.event_type, event.occurred_at, found, old, new))
             previous = state
+        if not any(under(found, path) for found in seen):
+            raise InvalidEventError(no_such_field(path, seen))
         names = ["sequence_number", "event_type", "occurred_at", "path", "before", "after"]
         frame = pd.DataFrame(rows, columns=names)
         for column, position in (("before", 4), ("after", 5)):  # None stays None, not NaN

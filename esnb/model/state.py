@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 #: The attribute in which the package keeps its own notes about an aggregate; no part of its state.
@@ -117,3 +118,17 @@ def _step(path: str, key: Any) -> str:
 def under(path: str, field_path: str) -> bool:
     """Whether a path is that of a field, or leads below it."""
     return path == field_path or (path.startswith(field_path) and path[len(field_path)] in ".[")
+
+
+def no_such_field(path: str, seen: set[str]) -> str:
+    """What to say of a field that no state has: the near ones, or else what there is."""
+    # A field that has parts is a field too: latest.amount makes latest one.
+    parts = {found[: m.start()] for found in seen for m in re.finditer(r"[.[]", found)}
+    fields = sorted(seen | parts - {""})
+    near = get_close_matches(path, fields, 3, 0.6)
+    near += [name for name in fields if name not in near and name.endswith("." + path)][:3]
+    if near:
+        return f"No state has a field {path!r:.60}. Did you mean {', '.join(map(repr, near))}?"
+    top = sorted({re.split(r"[.[]", name)[0] for name in fields} - {""})
+    there = ", ".join(top) or "none at all"
+    return f"No state of this history has a field {path!r:.60}. Its fields are: {there}."

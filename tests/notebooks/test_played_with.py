@@ -33,6 +33,7 @@ CHAPTERS: dict[str, dict[tuple[str, str], str]] = {
         ("alone", "How does a duplicate count once?"): "it reads the delivery of the section above",
     },
     "10_analytics": {},
+    "10b_your_own_log": {},
     "11_changing_events": {},
     "11b_forgetting_and_proof": {
         ("alone", "Who computes it for you?"): "it compares with the chain made by hand above",
