@@ -8,6 +8,7 @@
     python run.py handout [NN ..]     a sheet of paper for each chapter, in the folder handouts
     python run.py class WHAT NN       for teachers: release or grade the exercises of a chapter
     python run.py bench [NAME]        run the benchmarks, or one of them
+    python run.py campaign [...]      kill, damage and race the store: --minutes N
     python run.py lock [--upgrade]    write the lock files again, from pyproject.toml
 
 lab takes --no-browser and --port N. Everything is installed into the folder .venv (for the
@@ -508,6 +509,12 @@ def bench(arguments: list[str]) -> int:
     return max(call(BENCH_ENV, [str(path), *arguments[1:]]) for path in chosen)
 
 
+def campaign(arguments: list[str]) -> int:
+    """Kill, damage, race and fill up the store, and write benchmarks/campaign.md."""
+    set_up(LAB_ENV, [LOCK])
+    return call(LAB_ENV, ["-m", "tests.campaign", *arguments])
+
+
 def lock(arguments: list[str]) -> int:
     """Write the lock files: exact versions and hashes for every system, and no address."""
     set_up(LAB_ENV, [LOCK])
@@ -545,6 +552,7 @@ COMMANDS = {
     "handout": handout,
     "class": teach,
     "bench": bench,
+    "campaign": campaign,
     "lock": lock,
 }
 
