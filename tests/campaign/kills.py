@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -21,23 +22,25 @@ ROOT = Path(__file__).resolve().parents[2]
 def killed(kind: str, path: Path, seed: int) -> list[list[str]]:
     """Let a victim work, kill it with its children; returns the appends that it acknowledged."""
     chance = random.Random(seed)
-    victim = subprocess.Popen(
-        [sys.executable, "-m", "tests.campaign.victim", kind, str(path), str(seed)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    assert victim.stdout is not None
-    assert victim.stderr is not None
-    said = b""
-    for _ in range(chance.randint(1, 60)):  # so many appends, however fast the machine is
-        said += victim.stdout.readline()
-    threading.Event().wait(chance.uniform(0, 0.05))  # and somewhere in the next one
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(victim.pid, signal.SIGKILL)
-    said += victim.stdout.read()
-    error = victim.stderr.read().decode(errors="replace")
-    victim.wait()
-    victim.stdout.close()
-    victim.stderr.close()
+    with tempfile.TemporaryDirectory() as temporary:  # a killed process cannot tidy up
+        victim = subprocess.Popen(
+            [sys.executable, "-m", "tests.campaign.victim", kind, str(path), str(seed)],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            env=os.environ | {"TMPDIR": temporary},
+        )  # fmt: skip
+        assert victim.stdout is not None
+        assert victim.stderr is not None
+        said = b""
+        for _ in range(chance.randint(1, 60)):  # so many appends, however fast the machine is
+            said += victim.stdout.readline()
+        threading.Event().wait(chance.uniform(0, 0.05))  # and somewhere in the next one
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(victim.pid, signal.SIGKILL)
+        said += victim.stdout.read()
+        error = victim.stderr.read().decode(errors="replace")
+        victim.wait()
+        victim.stdout.close()
+        victim.stderr.close()
     if "Error" in error:
         raise RuntimeError(f"the victim ended by itself: {error.strip().splitlines()[-1]}")
     whole = said[: said.rfind(b"\n") + 1].decode()
