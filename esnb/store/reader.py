@@ -112,7 +112,9 @@ class Reader(StreamReader):
                 head = min(self._log.position, self._head())
                 now = self._now(cursor, 0, head)
                 cursor.execute(f"create temp view events_now as {now}")
-            return select_only(cursor, query, parameters)
+            result = select_only(cursor, query, parameters)
+            result.owner = self
+            return result
 
     def _refuse_detours(self, cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         """A table named with its database is the table itself, and not the view of the past."""
@@ -215,7 +217,7 @@ class Reader(StreamReader):
             position = min(count("as_of", when), self._head())
         else:
             until = utc(when) if until is None else min(utc(when), until)
-        return Past(self._log, self.clock, self.upcasters, position, until)
+        return self._past(self.upcasters, position, until)
 
     def known_by(self, when: datetime | str) -> Past:
         """The log as it was known by a time: all that had been recorded, inclusive.
@@ -228,12 +230,17 @@ class Reader(StreamReader):
             "select max(position) from events where recorded_at <= ? and position <= ?",
             (naive_utc(utc(when)), self._head()),
         )
-        return Past(self._log, self.clock, self.upcasters, rows[0][0] or 0, self._until)
+        return self._past(self.upcasters, rows[0][0] or 0, self._until)
 
     def read_with(self, upcasters: Upcasters) -> Past:
         """The same log, read with other steps: as newer or older code would. It cannot write."""
         steps = self.upcasters.around(upcasters)
-        return Past(self._log, self.clock, steps, self._horizon, self._until)
+        return self._past(steps, self._horizon, self._until)
+
+    def _past(self, steps: Upcasters, position: int | None, until: datetime | None) -> Past:
+        past = Past(self._log, self.clock, steps, position, until)
+        past.owner = self
+        return past
 
     def snapshots_of(self, *aggregate_ids: str) -> dict[str, list[Snapshot]]:
         """The snapshots of some aggregates, in no order; `Aggregate` starts from the newest.
@@ -288,6 +295,8 @@ class Reader(StreamReader):
 
 class Past(Reader):
     """The log as it stood at a position or a time. It reads like a store and never writes."""
+
+    owner: object = None  #: the store, which closes when nobody has it any more
 
     def _refuse(self, *_: object, **__: object) -> None:
         raise ReadOnlyError("This is the past: it can be read, not changed. Write to the store.")

@@ -121,6 +121,7 @@ class Result:
     """The rows of a query, all read already: `df()`, `fetchall()`, `fetchone()`, `columns`."""
 
     def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
+        self.owner: object = None  # a store closes when nobody has it any more
         self._relation = relation
         self.columns: list[str] = list(relation.columns)
         self._rows: Iterator[tuple[Any, ...]] | None = None

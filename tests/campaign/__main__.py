@@ -44,18 +44,21 @@ FAULTS: dict[str, Round] = {
 
 
 def run(faults: dict[str, Round], first_seed: int, seconds: float, rounds: int = 0) -> list[Row]:
-    """Each fault in turn, with one seed after the other, until time or number is reached."""
+    """Faults in turn, each with one seed after the other, until time or number is reached."""
     rows = {name: Row(name) for name in faults}
     with tempfile.TemporaryDirectory() as name:
         if "a full disk" in faults and not is_possible(Path(name)):
             faults = {n: fault for n, fault in faults.items() if n != "a full disk"}
-    seed, end = first_seed, time.monotonic() + seconds
-    while time.monotonic() < end and not (rounds and seed >= first_seed + rounds):
-        for fault, one_round in faults.items():
-            with tempfile.TemporaryDirectory() as name:
-                verdict = one_round(seed, Path(name))
-            rows[fault].add(seed, verdict)
-        seed += 1
+    spent, end = dict.fromkeys(faults, 0.0), time.monotonic() + seconds
+    while faults and time.monotonic() < end:
+        fault = min(faults, key=spent.__getitem__)  # each gets the same share of the time
+        if rounds and rows[fault].rounds >= rounds:
+            break
+        seed, start = first_seed + rows[fault].rounds, time.monotonic()
+        with tempfile.TemporaryDirectory() as name:
+            verdict = faults[fault](seed, Path(name))
+        rows[fault].add(seed, verdict)
+        spent[fault] += time.monotonic() - start
     return list(rows.values())
 
 
