@@ -29,11 +29,6 @@ LONG_FUNCTIONS = {
 LONG_TESTS = {
     "tests/course/classroom/test_classroom.py",
     "tests/course/classroom/test_grading.py",
-    "tests/course/exercises/test_engine.py",
-    "tests/course/widgets/test_timetravel.py",
-    "tests/datasets/test_flights.py",
-    "tests/model/test_commands.py",
-    "tests/model/test_history.py",
     "tests/readmodels/test_projector.py",
     "tests/readmodels/test_search.py",
     "tests/shop/test_shop.py",
