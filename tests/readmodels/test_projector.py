@@ -795,8 +795,8 @@ def test_an_interrupt_stops_catching_up_and_blames_no_event():
             if self.stops:
                 self.stops.clear()
                 threading.Timer(0.1, _thread.interrupt_main).start()
-                # Some seconds of work. The engine's client looks for signals only when its own thread
-                # has had a part of it: on a busy machine that may be at the end.
+                # Some seconds of work: the engine's client looks for signals only when its own
+                # thread has had a part of it, which on a busy machine may be at the end.
                 read.execute("select count(*) from range(10000000000)")
             read.execute("insert into seen values (1)")
 
