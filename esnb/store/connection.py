@@ -73,6 +73,7 @@ class Log:
         self._why_closed = ""
         self._broken = False
         self._in_doubt = False
+        self._main_is_marked = False
         self._head_file: HeadFile | None = None
         self.file_id: tuple[int, int] | None = None
         if path is None:
@@ -109,9 +110,9 @@ class Log:
                 self._catch_up_memory()
                 in_use = schema.is_in_use(connection)
                 if self._head_file is not None:
-                    self._head_file.main_is_marked &= in_use
                     if not accept_missing:
                         check_complete(self.name, self.position, self._head_file, in_use)
+                    self._head_file.main_is_marked = in_use
                 self._restrict()
         except BaseException:
             connection.close()
@@ -201,27 +202,28 @@ class Log:
             self._check_name()
             if self._in_doubt:
                 self.distrust_memory()
-            if self._head_file is not None and not self._head_file.main_is_marked:
-                self._mark_in_use(self._head_file)
+            if self._head_file is not None and not self._main_is_marked:
+                self._main_is_marked = self._mark_in_use(self._head_file)
             yield
 
-    def _mark_in_use(self, head_file: HeadFile) -> None:
+    def _mark_in_use(self, head_file: HeadFile) -> bool:
         """Before the first write: have the main file say that it is not the whole store any more.
 
         Somebody may copy it alone, without the .wal, where new events are until a checkpoint.
         """
         # A checkpoint that runs out of space stops the engine. Then rather without the mark.
         if shutil.disk_usage(head_file.path.parent).free < _ROOM_FOR_A_CHECKPOINT:
-            return
+            return False
+        if not head_file.mark(self.position):
+            return False
         with self.translated():
             cursor = self._connection.cursor()
             schema.mark_in_use(cursor)
             try:
                 cursor.execute("checkpoint")
             except duckdb.TransactionException:  # a raw connection of this process is writing
-                return
-            head_file.main_is_marked = True
-            head_file.write(self.position)
+                return False
+        return True
 
     def distrust_memory(self) -> None:
         """After a failure of unknown extent (or Ctrl-C) the database alone knows what is stored."""

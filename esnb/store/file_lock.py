@@ -90,11 +90,13 @@ class FileLock:
         os.lseek(self._number, 0, os.SEEK_SET)
         return os.read(self._number, 200)
 
-    def write(self, content: bytes) -> None:
-        """Write at the beginning, in one call. The file is never cut, so a full disk cannot empty
-        it. Raises `OSError`."""
+    def write(self, content: bytes, *, flush: bool = False) -> None:
+        """Write at the beginning, in one call; `flush`: on the disk when it returns. The file is
+        never cut, so a full disk cannot empty it. Raises `OSError`."""
         os.lseek(self._number, 0, os.SEEK_SET)
         os.write(self._number, content)
+        if flush:
+            os.fsync(self._number)
 
     def release(self, *, delete: bool = False) -> None:
         """Give the lock up; `delete` removes the companion file. Releasing twice is fine."""

@@ -52,8 +52,10 @@ class HeadFile:
         found = _parsed(content)
         self.is_damaged = bool(content.strip()) and found is None
         self.position = found[0] if found else None
-        #: Whether the main file, and not only the .wal, says that the store is in use.
+        #: Whether the main file, and not only the .wal, says that the store is in use. It is noted
+        #: here first, so a main file that says so beside a note that does not is the newer one.
         self.main_is_marked = bool(found and found[2])
+        self.says_closed = bool(found and not found[2])
 
     @property
     def was_missing(self) -> bool:
@@ -86,9 +88,21 @@ class HeadFile:
 
     def write(self, position: int) -> None:
         """Note a position. A full disk makes the note older, never wrong."""
-        line = b"%020d %010d %d" % (position, os.getpid(), self.main_is_marked)
         with suppress(OSError):  # the event is durable, only the note is older
-            self._lock.write(b"%s %08x\n" % (line, crc32(line)))
+            self._lock.write(self._line(position))
+
+    def mark(self, position: int) -> bool:
+        """Note, on the disk, that the main file is about to be marked; False: it is not noted."""
+        self.main_is_marked = True
+        try:
+            self._lock.write(self._line(position), flush=True)
+        except OSError:
+            self.main_is_marked = False
+        return self.main_is_marked
+
+    def _line(self, position: int) -> bytes:
+        line = b"%020d %010d %d" % (position, os.getpid(), self.main_is_marked)
+        return b"%s %08x\n" % (line, crc32(line))
 
     def close(self, *, unused: bool = False) -> None:
         """Give the lock up. `unused`: nothing was opened, so leave no new file behind."""

@@ -94,6 +94,15 @@ def check_complete(name: str, position: int, head_file: HeadFile, in_use: bool) 
     # A main file that was closed is whole, and says so itself: then a damaged note does no harm.
     if in_use or not head_file.is_damaged:
         head_file.check(position)
+    if in_use and head_file.says_closed:
+        raise StoreCorruptError(
+            f"{name!r} ends at position {position}, but events after it may be missing: the store "
+            f"was in use when this file was copied or left, and {head_file.name!r} is older: it "
+            f"says that the store was closed. An open store is three files that belong together, "
+            f"{name}, {name}.wal and {head_file.name}: bring the other two of the same moment, or "
+            f"restore a backup. Nothing was changed. To go on with the events that are here: "
+            f"EventStore(path, accept_missing=True)."
+        )
     if in_use and head_file.was_missing:
         raise StoreCorruptError(
             f"{name!r} ends at position {position}, but events after it may be missing: the store "

@@ -231,6 +231,49 @@ def test_an_incomplete_copy_of_an_open_store_says_so(path, suffixes, sessions):
         assert kept.position == count + 1
 
 
+def test_the_note_of_an_earlier_session_beside_an_open_main_file_says_so(path):
+    with EventStore(path) as store:
+        fill(store, "a", 12)
+    earlier = path.with_name("s.duckdb.head").read_bytes()
+    store = EventStore(path)
+    fill(store, "a", 30)
+    copy = copied(path, "")
+    store.close()
+    copy.with_name("s.duckdb.head").write_bytes(earlier)
+    with pytest.raises(StoreCorruptError, match="ends at position 12, but events after it may be"):
+        EventStore(copy)
+    with EventStore(copy, accept_missing=True) as kept:
+        assert kept.position == 12
+    with EventStore(copy) as kept:  # said once
+        assert kept.position == 12
+
+
+@pytest.mark.parametrize("moment", ["before the note", "before the mark", "before the checkpoint"])
+def test_a_crash_while_the_main_file_is_marked_loses_nothing(path, moment):
+    with EventStore(path) as store:
+        fill(store, "a", 12)
+    code = (
+        "import os, sys\n"
+        "from esnb import EventStore, new_event\n"
+        "from esnb.store import connection, head_file, schema\n"
+        "store, die = EventStore(sys.argv[1]), lambda *_: os._exit(7)\n"
+        "if sys.argv[2] == 'before the note': head_file.HeadFile.mark = die\n"
+        "if sys.argv[2] == 'before the mark': schema.mark_in_use = die\n"
+        "if sys.argv[2] == 'before the checkpoint':\n"
+        "    mark = schema.mark_in_use\n"
+        "    schema.mark_in_use = lambda cursor: (mark(cursor), die())\n"
+        "store.append('a', [new_event('X')], expected_version=12, aggregate_type='T')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path), moment], cwd=ROOT, check=False)
+    assert done.returncode == 7
+    with EventStore(path) as store:
+        assert store.position == 12
+        fill(store, "b", 1)
+    with EventStore(path) as store:
+        assert store.position == 13
+        assert store.verify().ok
+
+
 def test_all_files_of_an_open_store_are_a_whole_copy(path):
     with EventStore(path) as store:
         fill(store, "a", 5)
