@@ -109,7 +109,9 @@ def _labels(options: Options) -> dict[str, str]:
             "compared without case and spaces, numbers by value."
         )
     if len(labels) == 1:
-        raise PredictionError("One option leaves no choice: name two or more, or none for an input.")
+        raise PredictionError(
+            "One option leaves no choice: name two or more, or none for an input."
+        )
     return labels
 
 
@@ -157,7 +159,9 @@ class Question:
     def data(self) -> dict[str, Any]:
         """What the page needs."""
         return {
-            "name": self.name, "question": self.text, "unit": self.unit,
+            "name": self.name,
+            "question": self.text,
+            "unit": self.unit,
             "options": list(self.labels.items()),
         }
 
@@ -250,7 +254,9 @@ class Reveal(_Guessing, view="predict", root="esnb-predict"):
         self._key = question.key(truth)
         self.notes = _notes(question, notes, self._key)
         data = {
-            "kind": "answer", "fact": self.fact, "key": self._key,
+            "kind": "answer",
+            "fact": self.fact,
+            "key": self._key,
             "notes": [[key, *note] for key, note in self.notes.items()],
         }
         shown = guesses.kept(question.name, question.text).shown

@@ -71,10 +71,10 @@ Python {platform.python_version()} and DuckDB {version("duckdb")} on {platform.s
 edit.
 
 *Lost*: rounds in which an acknowledged event was missing. *Wrong*: rounds with an answer that
-cannot be right. *Unclear*: rounds that ended with an error that is not one of esnb. A round is
-repeated by `python run.py campaign --fault NAME --seed N`. What a round does is in
-`tests/campaign`; the checker of histories is proven there against stores that are broken on
-purpose.
+cannot be right. *Unclear*: rounds that ended with an error that is not one of esnb. A round of
+the same seed is run by `python run.py campaign --fault NAME --seed N`; the moment at which a
+process is killed is not the same each time. What a round does is in `tests/campaign`; the checker
+of histories is proven there against stores that are broken on purpose.
 
 {table(rows)}
 """

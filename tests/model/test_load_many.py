@@ -141,7 +141,7 @@ def test_wrong_ids() -> None:
             store.load_many(Sum, "s-0")
         with pytest.raises(InvalidEventError, match="stored as 'OTHER'"):
             store.load_many(Sum, ["s-3"])
-        with pytest.raises(InvalidEventError, match="no Aggregate"):
+        with pytest.raises(InvalidEventError, match="is not an Aggregate"):
             store.load_many(dict)  # type: ignore[arg-type]
         with pytest.raises(InvalidEventError, match="aggregate_id"):
             store.load_many(Sum, [7])  # type: ignore[list-item]
