@@ -54,6 +54,8 @@ LONGEST = (
     "test_repository",
 )
 HERE = Path(__file__).parent
+#: Tells, in the environment of a process, which run has started it.
+RUN = "ESNB_TEST_RUN"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,7 +79,7 @@ def nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = Path(tempfile.mkdtemp(prefix="esnb-"))
     folder.chmod(0o711)  # as in any temporary folder, another user may open what is theirs
     patch = pytest.MonkeyPatch()
-    for name in ("TMPDIR", "TEMP", "TMP"):
+    for name in ("TMPDIR", "TEMP", "TMP", RUN):
         patch.setenv(name, str(folder))
     patch.setattr(tempfile, "tempdir", None)
     yield
@@ -90,18 +92,23 @@ def nothing_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """The names of what is in a folder, and of what is in the folders in it."""
+    return [
+        f"{path.name}: {', '.join(sorted(p.name for p in path.glob('*')))}"
+        for path in sorted(folder.iterdir())
+    ]
 
 
 def started_with(folder: Path) -> list[str]:
-    """The processes whose temporary folder this is, but for those that end with this one."""
+    """The processes that were started by this run, but for those that end with this one."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             words = " ".join(process.cmdline())
             if "resource_tracker" in words or process.pid == os.getpid():
                 continue
-            if process.environ().get("TMPDIR") == str(folder):
+            environ = process.environ()
+            if str(folder) in (environ.get(RUN), environ.get("TMPDIR")):
                 found.append(f"{process.pid}: {words[:150]}")
     return found
 

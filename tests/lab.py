@@ -92,6 +92,8 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "JUPYTER_TOKEN": server.token,
+        # It kills a kernel that does not end at once, and what the kernel had there stays.
+        "TMPDIR": str(tmp_path_factory.mktemp("lab-tmp")),
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

@@ -116,7 +116,10 @@ class StrictNotebook(IPyNbFile):
             )
 
     def setup(self) -> None:
-        super().setup()
+        try:
+            super().setup()
+        except RuntimeError:  # no answer in a minute: another process had the same port by chance
+            super().setup()
         kernel = self.kernel
         # With history, as a reader's JupyterLab does: a `;` at the end of a cell depends on it.
         kernel.execute_cell_input = lambda source, allow_stdin=None: kernel.kc.execute(

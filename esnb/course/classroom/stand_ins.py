@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from esnb.course.exercises.engine.time_limit import is_lesson_time
 from esnb.readmodels.projection import Projection
 
 
@@ -55,7 +56,8 @@ class CallableStandIn(StandIn):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it, over there."""
-        return self._peer.ask("call", ref=self._ref, args=list(args), kwargs=kwargs)
+        fields = {"ref": self._ref, "args": list(args), "kwargs": kwargs}
+        return self._peer.ask("call", **fields, lesson=is_lesson_time())
 
 
 class KindStandIn(type):

@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +29,7 @@ from esnb.course.classroom import ClassroomError, nbgrading, teaching
 from esnb.course.classroom.nbgrading import hidden_call, judged
 from esnb.course.classroom.sandbox import Apart, Elsewhere, Gone, StandIn
 from esnb.course.exercises import exercises
+from esnb.course.exercises.engine.time_limit import lesson_time
 from esnb.course.exercises.engine.verdicts import attempt
 from tests.course.exercises.answers.tables import right as right_answers
 from tests.course.exercises.answers.tables import wrong as wrong_answers
@@ -520,6 +522,20 @@ def stubborn(save):
         child.answer("stubborn")(save)
     assert asked == [0]
     assert child.answer("1 + 1") == 2
+
+
+def test_time_passes_over_there_as_it_does_for_the_judge(child: Apart) -> None:
+    child.run(
+        "import time\n"
+        "def wait(look):\n"
+        "    start = time.monotonic()\n"
+        "    look()\n"
+        "    return time.monotonic() - start"
+    )
+    wait, nap = child.answer("wait"), time.sleep
+    with lesson_time():  # a slow judge does not use up the time of an answer
+        assert wait(lambda: nap(0.02)) < 0.001
+    assert wait(lambda: nap(0.02)) >= 0.02
 
 
 def test_errors_keep_their_class_and_text(child: Apart) -> None:

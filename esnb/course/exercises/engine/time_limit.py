@@ -296,6 +296,14 @@ def place_of(error: BaseException) -> tuple[int, str] | None:
     return theirs[-1] if theirs else None
 
 
+_in_lesson_time: set[int] = set()
+
+
+def is_lesson_time() -> bool:
+    """Whether this thread is inside `lesson_time`."""
+    return threading.get_ident() in _in_lesson_time
+
+
 @contextlib.contextmanager
 def lesson_time() -> Iterator[None]:
     """While it lasts, time passes for this thread only as it looks at a clock, and as it sleeps.
@@ -303,6 +311,7 @@ def lesson_time() -> Iterator[None]:
     So it does not depend on the machine whether an answer with a deadline of its own is in time.
     """
     own, clocks = threading.get_ident(), ("monotonic", "perf_counter", "time", "sleep")
+    outer = own in _in_lesson_time
     before = {name: getattr(time, name) for name in clocks}
     passed = 0.0
 
@@ -327,7 +336,10 @@ def lesson_time() -> Iterator[None]:
     try:
         for name in clocks:
             setattr(time, name, sleep if name == "sleep" else clock(name))
+        _in_lesson_time.add(own)
         yield
     finally:
+        if not outer:
+            _in_lesson_time.discard(own)
         for name in clocks:
             setattr(time, name, before[name])
