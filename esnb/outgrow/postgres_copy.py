@@ -16,23 +16,10 @@ from psycopg.sql import SQL, Literal
 
 from esnb.outgrow.postgres_connections import Connection
 from esnb.store import schema
-from esnb.store.event_rows import COLUMNS, EventRows
+from esnb.store.event_rows import COLUMNS, TEXT_TYPES, EventRows
 from esnb.store.hash_chain import DIGEST, Proof, Verified, verify
 
 _CHUNK = 100_000
-_TYPES = {
-    "position": "bigint",
-    "event_id": "varchar",
-    "aggregate_type": "varchar",
-    "aggregate_id": "varchar",
-    "sequence_number": "bigint",
-    "event_type": "varchar",
-    "event_version": "integer",
-    "event_data": "varchar",
-    "metadata": "varchar",
-    "occurred_at": "timestamp",
-    "recorded_at": "timestamp",
-}
 _EVENTS = f"select {COLUMNS} from events"
 _CHAIN = "select position, encode(hash, 'hex'), encode(marks, 'hex') from chain"
 _READ = (
@@ -57,7 +44,7 @@ def copy_events(
     connection: Connection, target: duckdb.DuckDBPyConnection, after: int, upto: int
 ) -> list[tuple[int, bytes]]:
     """Copy the events of a range of positions; returns position and hash of each."""
-    with _rows(connection, _EVENTS, _TYPES, after, upto) as rows:
+    with _rows(connection, _EVENTS, TEXT_TYPES, after, upto) as rows:
         target.register("esnb_rows", EventRows(rows))
         digests = target.execute(
             f"insert into events select * from esnb_rows returning position, {DIGEST}"

@@ -14,26 +14,12 @@ import duckdb
 
 from esnb.events import Event
 from esnb.readmodels.source import EventSource, id_at
-from esnb.store.event_rows import event_from_row, text_row
+from esnb.store.event_rows import TEXT_TYPES, event_from_row, text_row
 from esnb.store.readonly_sql import parsed
 from esnb.upcasters import Upcasters
 
 FEW = 1_000  # events that travel faster as Python values than as a stream of columns
 
-#: The columns of new_events and of the inbox, as `EventSource.rows` gives them.
-TYPES = {
-    "position": "bigint",
-    "event_id": "varchar",
-    "aggregate_type": "varchar",
-    "aggregate_id": "varchar",
-    "sequence_number": "bigint",
-    "event_type": "varchar",
-    "event_version": "integer",
-    "event_data": "varchar",
-    "metadata": "varchar",
-    "occurred_at": "timestamp",
-    "recorded_at": "timestamp",
-}
 
 _SPAN = "where position > ? and position <= ? order by position"
 #: Rows of the inbox as `event_from_row` takes them.
@@ -133,7 +119,7 @@ class FromLog(NewEvents):
             return
         cursor.register("esnb_stream", self._source.rows(self.after, self.last, names))
         # What comes through pandas has other types; else these casts cost nothing.
-        casts = ", ".join(f"{name}::{TYPES[name]} as {name}" for name in names)
+        casts = ", ".join(f"{name}::{TEXT_TYPES[name]} as {name}" for name in names)
         cursor.execute(
             f"create or replace temp table new_events as select {casts} from esnb_stream "
             "where position not in (select unnest(?::bigint[]))",
@@ -178,7 +164,7 @@ class FromInbox(NewEvents):
     def into(self, cursor: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> None:
         """Put the events into the temporary table new_events."""
         if self._upcasters:
-            _create(cursor, list(TYPES), [text_row(event) for event in self.read()])
+            _create(cursor, list(TEXT_TYPES), [text_row(event) for event in self.read()])
             return
         cursor.execute(
             f"create or replace temp table new_events as from esnb.inbox {_SPAN}",
@@ -205,9 +191,11 @@ def columns_of_rows(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]
 def _create(
     cursor: duckdb.DuckDBPyConnection, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
-    text = f"create or replace temp table new_events as {unnested({n: TYPES[n] for n in names})}"
+    text = (
+        f"create or replace temp table new_events as {unnested({n: TEXT_TYPES[n] for n in names})}"
+    )
     execute(cursor, text, columns_of_rows(rows, len(names)))
 
 
 def _named(columns: Sequence[str]) -> list[str]:
-    return [name for name in TYPES if not columns or name in ("position", *columns)]
+    return [name for name in TEXT_TYPES if not columns or name in ("position", *columns)]

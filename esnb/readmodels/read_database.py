@@ -21,14 +21,14 @@ from esnb.errors import InvalidEventError, QueryError, StoreClosedError, StoreCo
 from esnb.event_json import dump_json, load_json
 from esnb.events import Event
 from esnb.readmodels.delivery import OvertakenError, sorted_in
-from esnb.readmodels.new_events import TYPES, WAITING, columns_of_rows, execute, unnested
+from esnb.readmodels.new_events import WAITING, columns_of_rows, execute, unnested
 from esnb.readmodels.projection import Projection
 from esnb.readmodels.read_errors import explained, is_damage, opens_later
-from esnb.store.event_rows import event_from_row, text_row
+from esnb.store.event_rows import TEXT_TYPES, event_from_row, text_row
 from esnb.store.file_lock import hold_lock_beside
 from esnb.store.readonly_sql import asked_to_stop, quoted, shut
 
-_INBOX = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
+_INBOX = ", ".join(f"{name} {type_}" for name, type_ in TEXT_TYPES.items())
 _PARKED = "position bigint primary key, event_id uuid, event_type varchar, reason varchar"
 _META = f"""
 create schema esnb;
@@ -344,8 +344,8 @@ class ReadDatabase:
                 ).fetchall()
                 new, ready = sorted_in(events, position, {row[0] for row in found})
                 if new:
-                    rows = columns_of_rows([text_row(event) for event in new], len(TYPES))
-                    cursor.execute(f"insert into esnb.inbox {unnested(TYPES)}", rows)
+                    rows = columns_of_rows([text_row(event) for event in new], len(TEXT_TYPES))
+                    cursor.execute(f"insert into esnb.inbox {unnested(TEXT_TYPES)}", rows)
                 for source, bookmark in bookmarks.items():
                     cursor.execute(
                         "insert or replace into esnb.bookmarks values (?, ?)", [source, bookmark]

@@ -46,6 +46,21 @@ def as_text(columns: Iterable[str]) -> str:
 
 TEXT_COLUMNS = as_text(EventRow._fields)
 
+#: The types of these columns in a database that they are copied to.
+TEXT_TYPES = {
+    "position": "bigint",
+    "event_id": "varchar",
+    "aggregate_type": "varchar",
+    "aggregate_id": "varchar",
+    "sequence_number": "bigint",
+    "event_type": "varchar",
+    "event_version": "integer",
+    "event_data": "varchar",
+    "metadata": "varchar",
+    "occurred_at": "timestamp",
+    "recorded_at": "timestamp",
+}
+
 #: Columns for a SELECT of rows that become events. The engine's client makes a UUID in 2.2
 #: microseconds; from its 16 bytes `event_from_row` makes the same in 0.8.
 EVENT_COLUMNS = COLUMNS.replace("event_id", "event_id::blob as event_id", 1)
